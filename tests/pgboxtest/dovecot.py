@@ -1,0 +1,328 @@
+"""Private Dovecot instances ("frontends"), one directory and one configuration each."""
+
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+from . import lmtp
+from .imap import ImapClient
+from .pop3 import Pop3Client
+from .process import (child_pids, free_port, port_answers, process_name, start_server,
+                      stop_server, wait_until)
+
+MAIL_USER = "mail"
+MODULE_DIR = "/usr/lib/dovecot/modules"
+LIBEXEC_DIR = "/usr/lib/dovecot"
+ALARMING = re.compile(r"(Panic:|Fatal:|Error:)")
+
+BASE_CONFIG = """\
+base_dir = {run}
+state_dir = {directory}/state
+instance_name = {name}
+log_path = {log}
+log_timestamp = "%Y-%m-%d %H:%M:%S "
+mail_plugin_dir = {modules}
+protocols = imap pop3 lmtp
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+auth_cache_size = 0
+auth_worker_max_count = 2
+first_valid_uid = 1
+mail_save_crlf = yes
+mail_location = {location}
+mail_plugins = {mail_plugins}
+mail_attribute_dict = {attribute_dict}
+lmtp_save_to_detail_mailbox = no
+recipient_delimiter = +
+postmaster_address = postmaster@example.org
+hostname = frontend.example.org
+submission_host = 127.0.0.1:9
+mailbox_list_index = yes
+mail_max_userip_connections = 100
+default_vsz_limit = 0
+namespace inbox {{
+  inbox = yes
+  separator = /
+{special_use}}}
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={user} home={home}/%u allow_all_users=yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+  service_count = 0
+  process_min_avail = 1
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+  service_count = 0
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp_port}
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+service auth {{
+  unix_listener auth-userdb {{
+    mode = 0666
+  }}
+}}
+protocol imap {{
+  mail_plugins = $mail_plugins {imap_plugins}
+  imap_metadata = {metadata}
+  imap_capability = +
+  imap_literal_minus = no
+}}
+protocol lmtp {{
+  mail_plugins = $mail_plugins {delivery_plugins}
+}}
+protocol lda {{
+  mail_plugins = $mail_plugins {delivery_plugins}
+}}
+plugin {{
+{plugin_settings}}}
+{extra}
+"""
+
+SPECIAL_USE = """\
+  mailbox Drafts {
+    special_use = \\Drafts
+  }
+  mailbox Trash {
+    special_use = \\Trash
+  }
+"""
+
+
+@dataclasses.dataclass
+class Options:
+    """What an instance has beyond the bare minimum.  `{...}` in texts is not expanded."""
+
+    mail_plugins: list = dataclasses.field(default_factory=list)
+    imap_plugins: list = dataclasses.field(default_factory=list)
+    delivery_plugins: list = dataclasses.field(default_factory=list)
+    plugin: dict = dataclasses.field(default_factory=dict)
+    metadata: bool = False
+    memory_index: bool = False
+    special_use: bool = False
+    extra: str = ""
+
+
+class Dovecot:
+    """One instance.  `backend` is "sdbox" or "pgbox"; `home` may be shared by several."""
+
+    def __init__(self, directory, backend, home, options=None, dsn=None, plugin_path=None):
+        self.directory = directory
+        self.name = os.path.basename(directory)
+        self.backend = backend
+        self.home = home
+        self.options = options or Options()
+        self.dsn = dsn
+        self.plugin_path = plugin_path
+        self.imap_port, self.pop3_port, self.lmtp_port = free_port(), free_port(), free_port()
+        self.log = os.path.join(directory, "log")
+        self.conf = os.path.join(directory, "dovecot.conf")
+        self.process = None
+        self._checked = 0
+        self._make_directories()
+        self.write_config()
+
+    # files
+
+    def _make_directories(self):
+        os.makedirs(self.directory)
+        os.makedirs(self.home, exist_ok=True)
+        for path in (self.cache, self.home, self.path("valgrind")):
+            os.makedirs(path, exist_ok=True)
+            shutil.chown(path, MAIL_USER, MAIL_USER)
+        self._link_modules()
+
+    def _link_modules(self):
+        """A module directory of our own: Debian's modules and the plugin under test."""
+        os.makedirs(self.path("modules"))
+        for name in os.listdir(MODULE_DIR):
+            os.symlink(os.path.join(MODULE_DIR, name), self.path("modules", name))
+        if self.backend == "pgbox":
+            os.symlink(self.plugin_path, self.path("modules", "lib20_pgbox_plugin.so"))
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    @property
+    def cache(self):
+        """Where pgbox keeps its index files, one directory for each user."""
+        return self.path("cache")
+
+    def user_home(self, user):
+        """The home of a user, created when it is not there yet."""
+        path = os.path.join(self.home, user)
+        os.makedirs(path, exist_ok=True)
+        shutil.chown(path, MAIL_USER, MAIL_USER)
+        return path
+
+    def location(self):
+        if self.backend == "sdbox":
+            memory = ":INDEX=MEMORY" if self.options.memory_index else ""
+            return "sdbox:~/mail" + memory
+        memory = ":INDEX=MEMORY" if self.options.memory_index else ""
+        return f"pgbox:{self.cache}/%u" + memory
+
+    def plugin_settings(self):
+        """The plugin {} section; a test's own settings win, None removes a setting."""
+        settings = {}
+        if self.backend == "pgbox":
+            settings = {"pgbox_dsn": self.dsn, "pgbox_account_create": "yes",
+                        "pgbox_query_timeout": "30s", "pgbox_connect_timeout": "5s",
+                        "pgbox_idle_disconnect": "60s", "pgbox_expunge_retention": "7d"}
+        settings.update(self.options.plugin)
+        return {name: value for name, value in settings.items() if value is not None}
+
+    def write_config(self):
+        options = self.options
+        own = ["pgbox"] if self.backend == "pgbox" else []
+        text = BASE_CONFIG.format(
+            run=self.path("run"), directory=self.directory, name=self.name, log=self.log,
+            modules=self.path("modules"), location=self.location(), home=self.home,
+            mail_plugins=" ".join(own + options.mail_plugins),
+            imap_plugins=" ".join(options.imap_plugins),
+            delivery_plugins=" ".join(options.delivery_plugins),
+            attribute_dict="file:%h/attributes" if options.metadata else "",
+            metadata="yes" if options.metadata else "no",
+            special_use=SPECIAL_USE if options.special_use else "",
+            user=MAIL_USER, imap_port=self.imap_port, pop3_port=self.pop3_port,
+            lmtp_port=self.lmtp_port, extra=options.extra,
+            plugin_settings="".join(f"  {name} = {value}\n"
+                                    for name, value in self.plugin_settings().items()))
+        with open(self.conf, "w", encoding="utf-8") as conf:
+            conf.write(text + self._valgrind_config())
+
+    def _valgrind_config(self):
+        """PGBOX_VALGRIND=1 runs the mail processes under valgrind (see `valgrind_errors`)."""
+        if not os.environ.get("PGBOX_VALGRIND"):
+            return ""
+        command = (f"/usr/bin/valgrind --leak-check=no --num-callers=30 "
+                   f"--log-file={self.path('valgrind')}/%p.log ")
+        return "".join(f"service {name} {{\n  executable = {command}{LIBEXEC_DIR}/{name}\n}}\n"
+                       for name in ("imap", "lmtp", "pop3"))
+
+    # life
+
+    def start(self):
+        self.process = start_server(["/usr/sbin/dovecot", "-F", "-c", self.conf],
+                                    self.path("console"))
+        wait_until(self._ready, f"Dovecot instance {self.name} to listen")
+        return self
+
+    def _ready(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"Dovecot ended at once:\n{self.log_tail()}")
+        return port_answers(self.imap_port) and port_answers(self.lmtp_port)
+
+    def stop(self):
+        if self.process is not None:
+            stop_server(self.process)
+            self.process = None
+
+    def reload(self):
+        """Rewrite the configuration and make new sessions use it."""
+        self.write_config()
+        self.process.send_signal(signal.SIGHUP)
+
+    def restart(self):
+        self.stop()
+        self.write_config()
+        return self.start()
+
+    def processes(self, name):
+        """The process ids of one service, e.g. "imap"."""
+        return [pid for pid in child_pids(self.process.pid) if process_name(pid) == name]
+
+    # clients
+
+    def imap(self, user, **options):
+        return ImapClient(self.imap_port, user, **options)
+
+    def pop3(self, user):
+        return Pop3Client(self.pop3_port, user)
+
+    def deliver(self, user, data, **options):
+        return lmtp.deliver(self.lmtp_port, user, data, **options)
+
+    def doveadm(self, *args, check=True, stdin=None):
+        """Run doveadm against this instance; CompletedProcess with bytes."""
+        done = subprocess.run(["/usr/bin/doveadm", "-c", self.conf, *args], input=stdin,
+                              capture_output=True, check=False, timeout=300)
+        if check and done.returncode != 0:
+            raise AssertionError(f"doveadm {' '.join(args)} ended with {done.returncode}:\n"
+                                 f"{done.stderr.decode('utf-8', 'replace')}")
+        return done
+
+    def lda(self, user, data, *args):
+        """Deliver by dovecot-lda; CompletedProcess."""
+        return subprocess.run([f"{LIBEXEC_DIR}/dovecot-lda", "-c", self.conf, "-d", user, *args],
+                              input=data, capture_output=True, check=False, timeout=60)
+
+    def clear_cache(self, user):
+        """What a lost or new host means for pgbox: the index directory is gone."""
+        assert self.backend == "pgbox", "for sdbox this would be the mail itself"
+        shutil.rmtree(os.path.join(self.cache, user), ignore_errors=True)
+
+    # logs
+
+    def log_tail(self, lines=40):
+        text = ""
+        for path in (self.path("console"), self.log):
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as log:
+                    text += "".join(log.readlines()[-lines:])
+        return text
+
+    def log_text(self, since=0):
+        if not os.path.exists(self.log):
+            return ""
+        with open(self.log, "rb") as log:
+            log.seek(since)
+            return log.read().decode("utf-8", "replace")
+
+    def log_size(self):
+        return os.path.getsize(self.log) if os.path.exists(self.log) else 0
+
+    def take_alarming_lines(self):
+        """Panic, Fatal and Error lines logged since the last call."""
+        text = self.log_text(self._checked)
+        self._checked += len(text.encode("utf-8", "replace"))
+        return [line for line in text.splitlines() if ALARMING.search(line)]
+
+    def valgrind_errors(self):
+        """The valgrind reports that found something."""
+        reports = []
+        for name in os.listdir(self.path("valgrind")):
+            with open(self.path("valgrind", name), encoding="utf-8", errors="replace") as log:
+                report = log.read()
+            if re.search(r"ERROR SUMMARY: [1-9]", report):
+                reports.append(report)
+        return reports

@@ -1,0 +1,100 @@
+"""The servers of a test run: one temporary directory, one PostgreSQL, many frontends.
+
+Environment:
+  PGBOX_PLUGIN   the module under test (default: plugin/.libs/lib20_pgbox_plugin.so)
+  PGBOX_SQL      the directory of pgbox-schema (default: sql/)
+  PGBOX_BACKEND  "pgbox" (default), or "sdbox" to run every test with sdbox in the place of
+                 pgbox: that tests the tests.
+"""
+
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+
+from .dovecot import Dovecot, Options
+from .postgres import Postgres
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def plugin_path():
+    """The plugin under test; a missing one must never turn into silently skipped tests."""
+    default = PROJECT / "plugin" / ".libs" / "lib20_pgbox_plugin.so"
+    path = os.path.abspath(os.environ.get("PGBOX_PLUGIN", default))
+    if not os.path.exists(path):
+        raise RuntimeError(f"{path} is missing: build it, set PGBOX_PLUGIN, "
+                           "or set PGBOX_BACKEND=sdbox to test the tests")
+    return path
+
+
+def sql_directory():
+    return os.path.abspath(os.environ.get("PGBOX_SQL", PROJECT / "sql"))
+
+
+class Lab:
+    """Owns everything a test run starts; `close` removes all of it."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="pgbox-")  # short: Unix sockets live below
+        os.chmod(self.directory, 0o755)
+        self.tested = os.environ.get("PGBOX_BACKEND", "pgbox")
+        self.instances = []
+        self._postgres = None
+        self._users = itertools.count(1)
+        self._names = itertools.count(1)
+
+    # PostgreSQL
+
+    @property
+    def postgres(self):
+        """The shared cluster, started when first needed."""
+        if self._postgres is None:
+            self._postgres = Postgres(os.path.join(self.directory, "pg"))
+            self._postgres.start()
+            self._postgres.install_schema(sql_directory())
+        return self._postgres
+
+    # Dovecot
+
+    def dovecot(self, backend, name=None, start=True, **options):
+        """A new instance; "tested" means the backend under test.  Keywords go to Options.
+
+        Instances of one backend share their users' homes, as hosts of a cluster may do.
+        """
+        backend = self.tested if backend == "tested" else backend
+        dsn = plugin = None
+        if backend == "pgbox":
+            dsn, plugin = self.postgres.frontend_dsn, plugin_path()
+        name = f"{backend}-{name or 'extra'}-{next(self._names)}"
+        instance = Dovecot(os.path.join(self.directory, name), backend,
+                           os.path.join(self.directory, f"home-{backend}"),
+                           Options(**options), dsn, plugin)
+        self.instances.append(instance)
+        return instance.start() if start else instance
+
+    def new_user(self, hint=""):
+        """A user name nobody used before; every test starts with an empty account."""
+        hint = re.sub(r"[^a-z0-9]+", "-", hint.lower()).strip("-")[:40]
+        return f"u{next(self._users)}-{hint}".rstrip("-")
+
+    # the end
+
+    def close(self):
+        for instance in self.instances:
+            instance.stop()
+        if self._postgres is not None:
+            self._postgres.stop()
+        if os.environ.get("PGBOX_KEEP"):
+            print(f"PGBOX_KEEP: left {self.directory}")
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log_tails(self):
+        tails = [f"--- log of {instance.name}\n{instance.log_tail()}"
+                 for instance in self.instances if instance.process]
+        if self._postgres is not None:
+            tails.append(f"--- log of PostgreSQL\n{self._postgres.log_tail()}")
+        return "\n".join(tails)

@@ -1,0 +1,100 @@
+"""Running servers that cannot outlive the test run, and waiting for conditions."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    """Ask the kernel to end this child when the test run dies, even by SIGKILL."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def start_server(argv, output, user=None, env=None):
+    """Start a foreground server whose stdout and stderr go to the file `output`."""
+    identity = {}
+    if user is not None:
+        identity = {"user": user, "group": user, "extra_groups": []}
+    with open(output, "ab") as log:
+        return subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent, cwd="/", env=env, **identity)
+
+
+def stop_server(process, sig=signal.SIGTERM, timeout=20):
+    """Stop a server, by force when it does not listen."""
+    if process.poll() is None:
+        process.send_signal(sig)
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, what, timeout=20, interval=0.02):
+    """Poll until `condition()` is true; return its value.  Fails with `what` in the text."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s in vain for: {what}")
+        time.sleep(interval)
+
+
+def port_answers(port):
+    """Whether something accepts connections on this port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def child_pids(parent):
+    """The direct children of a process (by /proc, so that nothing else is ever matched)."""
+    children = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and _parent_of(entry) == parent:
+            children.append(int(entry))
+    return children
+
+
+def _parent_of(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def process_name(pid):
+    """The executable's name (argv[0] may have been overwritten), or '' when it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+            return comm.read().strip()
+    except OSError:
+        return ""
+
+
+def kill_hard(pid):
+    """kill -9 that does not mind losing the race against a process that ends itself."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
