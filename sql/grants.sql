@@ -1,0 +1,51 @@
+-- Who may do what. Run by install and by upgrade, so it says everything anew.
+-- pgbox_mail runs the functions that change mail and reads what frontends
+-- show; pgbox_analyst reads views. Nobody but the owner writes a table.
+
+revoke all on schema pgbox from public, pgbox_mail, pgbox_analyst;
+revoke all on all tables in schema pgbox from public, pgbox_mail, pgbox_analyst;
+revoke all on all sequences in schema pgbox from public, pgbox_mail, pgbox_analyst;
+revoke all on all functions in schema pgbox from public, pgbox_mail, pgbox_analyst;
+
+grant usage on schema pgbox to pgbox_mail, pgbox_analyst;
+
+-- Frontends: what changes mail is a function that checks and locks.
+grant execute on function
+    pgbox.session_begin,
+    pgbox.account_open,
+    pgbox.mailbox_create,
+    pgbox.mailbox_delete,
+    pgbox.mailbox_rename,
+    pgbox.mailbox_update,
+    pgbox.mailbox_sync,
+    pgbox.mailbox_enter_epoch,
+    pgbox.mailbox_claim_recent,
+    pgbox.subscription_set,
+    pgbox.attribute_set,
+    pgbox.upload_begin,
+    pgbox.upload_chunk,
+    pgbox.upload_abort,
+    pgbox.mail_save,
+    pgbox.mail_copy,
+    pgbox.mail_change,
+    pgbox.operation_done,
+    pgbox.purge
+to pgbox_mail;
+
+-- Frontends: what sql/queries/ reads without a function.
+grant select on
+    pgbox.mailbox,
+    pgbox.subscription,
+    pgbox.mailbox_attribute,
+    pgbox.mail,
+    pgbox.expunged,
+    pgbox.message,
+    pgbox.message_chunk
+to pgbox_mail;
+
+-- Analysts: no body, no key that is a credential, nothing to write.
+grant select on
+    pgbox.mailbox_view,
+    pgbox.mail_view,
+    pgbox.attachment_view
+to pgbox_analyst;

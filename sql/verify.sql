@@ -1,0 +1,283 @@
+-- Checks a database against itself; pgbox-schema verify prints the result.
+-- Each statement gives one row: what was checked, the number of problems, and
+-- some of them, separated by character 30. Variables: sample (percentage of
+-- the mailboxes to recount), bodies (whether to read every message), manifest
+-- and manifest_query (files).
+
+begin isolation level repeatable read;
+set local search_path = pg_catalog, pg_temp;
+
+\i :manifest_query
+\set expected `cat :'manifest'`
+
+create temporary table sampled on commit drop as
+select
+    b.account_id,
+    b.mailbox_id,
+    format('mailbox %s of account %s', b.mailbox_id, b.account_id) as label
+from pgbox.mailbox b
+where random() * 100 < :sample;
+analyze sampled;
+
+-- The schema itself
+
+select 'all objects of this version are there',
+    count(*),
+    string_agg('missing: ' || line, chr(30) order by line)
+from (
+    select line collate "C" as line
+    from string_to_table(:'expected', E'\n') as line
+    where line <> ''
+    except
+    select line
+    from schema_object
+) as missing;
+
+select 'no other objects are there',
+    count(*),
+    string_agg('unexpected: ' || line, chr(30) order by line)
+from (
+    select line
+    from schema_object
+    where line not like 'index %'
+    except
+    select line
+    from string_to_table(:'expected', E'\n') as line
+) as surplus;
+
+select 'pgbox_owner owns everything',
+    count(*),
+    string_agg(label, chr(30) order by label)
+from (
+    select 'schema pgbox' as label
+    from pg_namespace n
+    where n.nspname = 'pgbox'
+        and n.nspowner <> 'pgbox_owner'::regrole
+    union all
+    select format('relation %s', c.relname)
+    from pg_class c
+    where c.relnamespace = 'pgbox'::regnamespace
+        and c.relowner <> 'pgbox_owner'::regrole
+    union all
+    select format('function %s', p.oid::regprocedure)
+    from pg_proc p
+    where p.pronamespace = 'pgbox'::regnamespace
+        and p.proowner <> 'pgbox_owner'::regrole
+) as foreign_object;
+
+select 'constraints are validated, indexes and triggers are in force',
+    count(*),
+    string_agg(label, chr(30) order by label)
+from (
+    select format('constraint %s of %s is not validated', n.conname, n.conrelid::regclass) as label
+    from pg_constraint n
+    where n.connamespace = 'pgbox'::regnamespace
+        and not n.convalidated
+    union all
+    select format('index %s is invalid: reindex index concurrently %s', i.indexrelid::regclass, i.indexrelid::regclass)
+    from pg_index i
+    join pg_class c on c.oid = i.indexrelid
+    where c.relnamespace = 'pgbox'::regnamespace
+        and not (i.indisvalid and i.indisready)
+    union all
+    select format('trigger %s of %s is disabled', g.tgname, g.tgrelid::regclass)
+    from pg_trigger g
+    join pg_class c on c.oid = g.tgrelid
+    where c.relnamespace = 'pgbox'::regnamespace
+        and g.tgenabled = 'D'
+) as idle;
+
+-- Mailboxes
+
+select 'counters of mailboxes equal a recount',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('%s: messages %s (counted %s), unseen %s (%s), bytes %s (%s)',
+            s.label, b.messages, counted.messages, b.unseen, counted.unseen, b.bytes, counted.bytes) as detail,
+        row_number() over (order by b.account_id, b.mailbox_id) as place
+    from sampled s
+    join pgbox.mailbox b using (account_id, mailbox_id)
+    cross join lateral (
+        select
+            count(*) as messages,
+            count(*) filter (where m.flags & 8 = 0) as unseen,
+            coalesce(sum(g.size), 0) as bytes
+        from pgbox.mail m
+        left join pgbox.message g using (account_id, message_id)
+        where m.account_id = b.account_id
+            and m.mailbox_id = b.mailbox_id
+    ) as counted
+    where (b.messages, b.unseen, b.bytes) is distinct from (counted.messages, counted.unseen, counted.bytes)
+) as wrong;
+
+select 'no UID is at or above UIDNEXT, no MODSEQ above HIGHESTMODSEQ',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('%s: uid_next %s (highest UID %s), modseq %s (highest %s)',
+            s.label, b.uid_next, seen.uid, b.modseq, seen.modseq) as detail,
+        row_number() over (order by b.account_id, b.mailbox_id) as place
+    from sampled s
+    join pgbox.mailbox b using (account_id, mailbox_id)
+    cross join lateral (
+        select
+            max(uid) as uid,
+            max(modseq) as modseq
+        from (
+            select m.uid, m.modseq
+            from pgbox.mail m
+            where m.account_id = b.account_id
+                and m.mailbox_id = b.mailbox_id
+            union all
+            select e.uid, e.modseq
+            from pgbox.expunged e
+            where e.account_id = b.account_id
+                and e.mailbox_id = b.mailbox_id
+            union all
+            select null, c.modseq
+            from pgbox.mail_change c
+            where c.account_id = b.account_id
+                and c.mailbox_id = b.mailbox_id
+        ) as given
+    ) as seen
+    where seen.uid >= b.uid_next
+        or seen.modseq > b.modseq
+) as wrong;
+
+select 'no UID is both alive and expunged',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('%s: UID %s', s.label, m.uid) as detail,
+        row_number() over (order by m.account_id, m.mailbox_id, m.uid) as place
+    from sampled s
+    join pgbox.expunged e using (account_id, mailbox_id)
+    join pgbox.mail m using (account_id, mailbox_id, uid)
+) as wrong;
+
+select 'keywords are numbered without gaps',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('%s: %s keywords (counted %s, highest %s)',
+            s.label, b.keywords, counted.keywords, counted.highest) as detail,
+        row_number() over (order by b.account_id, b.mailbox_id) as place
+    from sampled s
+    join pgbox.mailbox b using (account_id, mailbox_id)
+    cross join lateral (
+        select
+            count(*) as keywords,
+            coalesce(max(k.keyword_id), 0) as highest
+        from pgbox.mailbox_keyword k
+        where k.account_id = b.account_id
+            and k.mailbox_id = b.mailbox_id
+    ) as counted
+    where b.keywords <> counted.keywords
+        or b.keywords <> counted.highest
+) as wrong;
+
+-- Rows whose owner is gone: there are no foreign keys on the mail tables
+
+select 'every mail has its mailbox',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('mailbox %s of account %s: %s mails', m.mailbox_id, m.account_id, count(*)) as detail,
+        row_number() over (order by m.account_id, m.mailbox_id) as place
+    from pgbox.mail m
+    where not exists (
+        select from pgbox.mailbox b
+        where b.account_id = m.account_id
+            and b.mailbox_id = m.mailbox_id
+    )
+    group by m.account_id, m.mailbox_id
+) as wrong;
+
+select 'every mail has its message',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('%s: UID %s, message %s', s.label, m.uid, m.message_id) as detail,
+        row_number() over (order by m.account_id, m.mailbox_id, m.uid) as place
+    from sampled s
+    join pgbox.mail m using (account_id, mailbox_id)
+    left join pgbox.message g using (account_id, message_id)
+    where g.message_id is null
+) as wrong;
+
+select 'every keyword is one of an existing mail and has a name',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('%s: UID %s, keyword %s', s.label, k.uid, k.keyword_id) as detail,
+        row_number() over (order by k.account_id, k.mailbox_id, k.uid) as place
+    from sampled s
+    join pgbox.mail_keyword k using (account_id, mailbox_id)
+    left join pgbox.mail m using (account_id, mailbox_id, uid)
+    left join pgbox.mailbox_keyword n using (account_id, mailbox_id, keyword_id)
+    where m.uid is null
+        or n.keyword_id is null
+) as wrong;
+
+select 'every chunk and part belongs to a message or an upload',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('message %s of account %s', message_id, account_id) as detail,
+        row_number() over (order by account_id, message_id) as place
+    from (
+        select account_id, message_id
+        from pgbox.message_chunk
+        union
+        select account_id, message_id
+        from pgbox.message_part
+    ) as piece
+    left join pgbox.message g using (account_id, message_id)
+    left join pgbox.message_upload u using (account_id, message_id)
+    where g.message_id is null
+        and u.message_id is null
+) as wrong;
+
+-- Messages. The length of a chunk is known without reading it.
+
+select 'every message has all its bytes',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('message %s of account %s: size %s, chunks have %s', g.message_id, g.account_id, g.size, stored.size) as detail,
+        row_number() over (order by g.account_id, g.message_id) as place
+    from pgbox.message g
+    cross join lateral (
+        select
+            coalesce(sum(octet_length(k.data)), 0) as size,
+            count(*) as chunks,
+            coalesce(max(k.n) + 1, 0) as highest,
+            count(*) filter (where octet_length(k.data) <> 262144 and k.n <> (g.size - 1) / 262144) as short
+        from pgbox.message_chunk k
+        where k.account_id = g.account_id
+            and k.message_id = g.message_id
+    ) as stored
+    where stored.size <> g.size
+        or stored.chunks <> stored.highest
+        or stored.short > 0
+) as wrong;
+
+\if :bodies
+select 'the bytes of every message have its SHA-256',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('message %s of account %s', g.message_id, g.account_id) as detail,
+        row_number() over (order by g.account_id, g.message_id) as place
+    from pgbox.message g
+    where g.sha256 <> (
+        select sha256(coalesce(string_agg(k.data, ''::bytea order by k.n), ''::bytea))
+        from pgbox.message_chunk k
+        where k.account_id = g.account_id
+            and k.message_id = g.message_id
+    )
+) as wrong;
+\endif
+
+rollback;
