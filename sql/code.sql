@@ -32,3 +32,6 @@
 \ir functions/upload-abort.sql
 \ir functions/upload-begin.sql
 \ir functions/upload-chunk.sql
+\ir views/attachment-view.sql
+\ir views/mail-view.sql
+\ir views/mailbox-view.sql

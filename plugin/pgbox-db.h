@@ -1,0 +1,212 @@
+#ifndef PGBOX_DB_H
+#define PGBOX_DB_H
+
+/* A PostgreSQL connection as the rest of the plugin sees it: parameters in,
+   rows out, an error class. Nothing of libpq leaves the pgbox-db files, and
+   these know nothing about mailboxes. */
+
+struct event;
+
+ARRAY_DEFINE_TYPE(pgbox_int64, int64_t);
+struct pgbox_query;
+struct pgbox_db;
+struct pgbox_db_params;
+struct pgbox_db_result;
+
+enum pgbox_db_error {
+	PGBOX_DB_ERROR_NONE = 0,
+	/* No connection could be made, or it was lost before the statement
+	   was sent: nothing has happened. Temporary. */
+	PGBOX_DB_ERROR_UNAVAILABLE,
+	/* The connection was lost, or the statement's deadline passed, after
+	   it was sent: it may or may not have been committed. The caller
+	   looks up what happened; it must not run the statement again. */
+	PGBOX_DB_ERROR_UNCERTAIN,
+	/* The deadline passed and the server confirmed that the statement was
+	   cancelled, or the server gave up waiting for a lock
+	   (57014, 55P03): nothing has happened. Temporary. */
+	PGBOX_DB_ERROR_TIMEOUT,
+	/* Serialization failure or deadlock (40001, 40P01), after the bounded
+	   retries of pgbox_db_exec(): nothing has happened. Temporary. */
+	PGBOX_DB_ERROR_CONFLICT,
+	/* The pgbox functions refused: raised with SQLSTATE PB001 ... (see
+	   sql/README.md). The class of the most frequent ones: */
+	PGBOX_DB_ERROR_NOT_FOUND,	/* PB404 mailbox, mail or account does not exist */
+	PGBOX_DB_ERROR_EXISTS,		/* PB409 name exists already; also 23505 */
+	PGBOX_DB_ERROR_NOT_POSSIBLE,	/* PB400 the request makes no sense */
+	PGBOX_DB_ERROR_LIMIT,		/* PB413 a limit (quota, UID space) is reached */
+	/* The server refuses by configuration: authentication, missing
+	   database or schema, permission, read-only server, schema version.
+	   Needs the admin. Nothing has happened. */
+	PGBOX_DB_ERROR_CONFIG,
+	/* The server is out of disk, memory or connections (class 53, 57P0x):
+	   temporary, nothing has happened. */
+	PGBOX_DB_ERROR_RESOURCES,
+	/* Anything else: a bug of ours or of the server */
+	PGBOX_DB_ERROR_INTERNAL,
+};
+
+struct pgbox_db_failure {
+	enum pgbox_db_error error;
+	/* five characters, "" if the server did not answer */
+	char sqlstate[6];
+	/* for the admin's log, on the data stack; never shown to a user. Holds
+	   the query's name, no parameter values and no connection string. */
+	const char *message;
+};
+
+struct pgbox_db_settings {
+	/* libpq connection string */
+	const char *conninfo;
+	/* milliseconds, all > 0 */
+	unsigned int query_timeout_msecs;
+	unsigned int connect_timeout_msecs;
+	/* close the connection after it was unused for so long */
+	unsigned int idle_disconnect_msecs;
+};
+
+/* Returns the process's connection for these settings, which all storages
+   with an equal conninfo share. Nothing is connected until the first
+   statement. The settings are copied. */
+struct pgbox_db *
+pgbox_db_ref(const struct pgbox_db_settings *set, struct event *event_parent);
+/* Drops one reference, sets *db to NULL; the last one disconnects. */
+void pgbox_db_unref(struct pgbox_db **db);
+
+/* Checks that conninfo can be parsed. Returns 0, or -1 and error_r (on the
+   data stack, without the password). */
+int pgbox_db_conninfo_check(const char *conninfo, const char **error_r);
+
+/* The query that is run once after each connect, before any other; it must
+   return exactly one row, which is passed to the callback. The callback
+   returns 0, or -1 and error_r: the connection is then refused with
+   PGBOX_DB_ERROR_CONFIG. */
+typedef int
+pgbox_db_connected_callback_t(const struct pgbox_db_result *result,
+			      void *context, const char **error_r);
+void pgbox_db_set_connected_callback(struct pgbox_db *db,
+				     const struct pgbox_query *query,
+				     pgbox_db_connected_callback_t *callback,
+				     void *context);
+
+/* ---- parameters ----
+
+   A list in the order of $1, $2, ... allocated from the data stack or a pool.
+   Values are sent in binary form. Text and bytea values are not copied: they
+   must stay until the statement has run. */
+struct pgbox_db_params *pgbox_db_params_create(pool_t pool);
+void pgbox_db_param_null(struct pgbox_db_params *params);
+void pgbox_db_param_bool(struct pgbox_db_params *params, bool value);
+void pgbox_db_param_int2(struct pgbox_db_params *params, int16_t value);
+void pgbox_db_param_int4(struct pgbox_db_params *params, int32_t value);
+void pgbox_db_param_int8(struct pgbox_db_params *params, int64_t value);
+/* value may be NULL (SQL null). It must be UTF-8 without NULs: see
+   pgbox_db_text_is_valid(). */
+void pgbox_db_param_text(struct pgbox_db_params *params, const char *value);
+/* data may be NULL (SQL null) */
+void pgbox_db_param_bytea(struct pgbox_db_params *params,
+			  const void *data, size_t size);
+/* size is 16 */
+void pgbox_db_param_uuid(struct pgbox_db_params *params,
+			 const unsigned char *uuid);
+
+/* Arrays: begin, one add per element in order, end with the next parameter.
+   Elements are copied into the parameter's buffer. */
+enum pgbox_db_array_type {
+	PGBOX_DB_ARRAY_BOOL,
+	PGBOX_DB_ARRAY_INT2,
+	PGBOX_DB_ARRAY_INT4,
+	PGBOX_DB_ARRAY_INT8,
+	PGBOX_DB_ARRAY_TEXT,
+	PGBOX_DB_ARRAY_BYTEA,
+	PGBOX_DB_ARRAY_UUID,
+};
+struct pgbox_db_array;
+/* The array grows until the statement is run; several arrays may be open at
+   the same time. */
+struct pgbox_db_array *
+pgbox_db_param_array(struct pgbox_db_params *params,
+		     enum pgbox_db_array_type type);
+void pgbox_db_array_add_null(struct pgbox_db_array *array);
+void pgbox_db_array_add_bool(struct pgbox_db_array *array, bool value);
+/* for INT2, INT4 and INT8 arrays; asserts that the value fits */
+void pgbox_db_array_add_int(struct pgbox_db_array *array, int64_t value);
+/* value may be NULL (SQL null) */
+void pgbox_db_array_add_text(struct pgbox_db_array *array, const char *value);
+/* for BYTEA and UUID arrays; data may be NULL (SQL null) */
+void pgbox_db_array_add_bytes(struct pgbox_db_array *array,
+			      const void *data, size_t size);
+/* number of elements */
+unsigned int pgbox_db_array_count(const struct pgbox_db_array *array);
+
+/* TRUE if PostgreSQL takes the string as text: valid UTF-8, no NUL inside
+   (size is its length). */
+bool pgbox_db_text_is_valid(const char *str, size_t size);
+
+/* ---- statements ---- */
+
+/* Runs the query and waits for its result, at most the query timeout
+   (connecting: at most the connect timeout before it).
+
+   Connects first if there is no connection. If the connection turns out to
+   have been closed by the server before the statement was sent (or the server
+   refused with 57P01/57P03 outside a transaction while nothing was executed),
+   reconnects once. Serialization failures and deadlocks outside a transaction
+   are run again at most 3 times, after a short random wait.
+
+   Returns 0 and the result, to be freed with pgbox_db_result_free(), or -1
+   and the failure. params may be NULL if the query has none. */
+int pgbox_db_exec(struct pgbox_db *db, const struct pgbox_query *query,
+		  const struct pgbox_db_params *params,
+		  struct pgbox_db_result **result_r,
+		  struct pgbox_db_failure *failure_r);
+/* Like pgbox_db_exec() with its own deadline in milliseconds (0 = the
+   setting). */
+int pgbox_db_exec_timeout(struct pgbox_db *db, const struct pgbox_query *query,
+			  const struct pgbox_db_params *params,
+			  unsigned int timeout_msecs,
+			  struct pgbox_db_result **result_r,
+			  struct pgbox_db_failure *failure_r);
+
+/* An explicit transaction around several statements, for the rare case that
+   one function call cannot do it. Not nestable. Statements inside are run by
+   pgbox_db_exec(); after any failure the transaction is already rolled back,
+   and pgbox_db_rollback() may still be called. commit returns -1 with
+   UNCERTAIN if the COMMIT was lost. */
+int pgbox_db_begin(struct pgbox_db *db, struct pgbox_db_failure *failure_r);
+int pgbox_db_commit(struct pgbox_db *db, struct pgbox_db_failure *failure_r);
+void pgbox_db_rollback(struct pgbox_db *db);
+
+/* ---- results ----
+
+   Rows and columns count from 0. Reading a value of another type than the
+   column has, or out of range, is a bug and asserts only on the index; a
+   column type that differs panics with the query's name (all queries are
+   ours and each is tested). Null values read as 0, FALSE, NULL. */
+unsigned int pgbox_db_result_rows(const struct pgbox_db_result *result);
+bool pgbox_db_result_is_null(const struct pgbox_db_result *result,
+			     unsigned int row, unsigned int column);
+bool pgbox_db_result_bool(const struct pgbox_db_result *result,
+			  unsigned int row, unsigned int column);
+/* int2, int4 and int8 columns */
+int64_t pgbox_db_result_int(const struct pgbox_db_result *result,
+			    unsigned int row, unsigned int column);
+/* text columns; the string belongs to the result */
+const char *pgbox_db_result_text(const struct pgbox_db_result *result,
+				 unsigned int row, unsigned int column);
+/* bytea and uuid columns; the bytes belong to the result */
+const unsigned char *
+pgbox_db_result_bytes(const struct pgbox_db_result *result,
+		      unsigned int row, unsigned int column, size_t *size_r);
+/* int2[], int4[] and int8[] columns without nulls, appended to dest */
+void pgbox_db_result_int_array(const struct pgbox_db_result *result,
+			       unsigned int row, unsigned int column,
+			       ARRAY_TYPE(pgbox_int64) *dest);
+/* text[] columns without nulls: NULL-terminated list on the data stack;
+   the strings are copies on the data stack */
+const char *const *
+pgbox_db_result_text_array(const struct pgbox_db_result *result,
+			   unsigned int row, unsigned int column);
+void pgbox_db_result_free(struct pgbox_db_result **result);
+
+#endif

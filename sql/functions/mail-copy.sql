@@ -1,0 +1,140 @@
+-- Copies mails of the account into a mailbox without touching their bytes,
+-- all or none; those with p_move are expunged at their source in the same
+-- transaction (RFC 6851).
+-- Parameters: account; destination mailbox; parallel arrays of source mailbox,
+--   source UID, whether to expunge it there, flags, save date (seconds since
+--   1970), wanted UID or 0, POP3 UIDL and order; lowest MODSEQ or 0; keywords
+--   as in mail_save(); random number of the command.
+-- Returns UIDVALIDITY, the MODSEQ and the UIDs in the order of the mails.
+-- Errors: PB404 mailbox does not exist, PB410 a source mail is expunged.
+-- Locks: all concerned mailbox rows in the order of mailbox_id.
+-- Writes: mail, mail_keyword, mailbox_keyword, mail_change, expunged, mailbox.
+create or replace function pgbox.mail_copy(
+    p_account_id bigint,
+    p_mailbox_id bigint,
+    p_source_mailbox_id bigint[],
+    p_source_uid bigint[],
+    p_move boolean[],
+    p_flags smallint[],
+    p_saved_at bigint[],
+    p_uid bigint[],
+    p_pop3_uidl text[],
+    p_pop3_order bigint[],
+    p_min_modseq bigint,
+    p_keyword_message int[],
+    p_keyword text[],
+    p_operation bigint,
+    out r_uid_validity bigint,
+    out r_modseq bigint,
+    out r_uids bigint[]
+)
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_count int := cardinality(p_source_uid);
+    v_box pgbox.mailbox;
+    v_source_id bigint;
+    v_message_ids bigint[];
+    v_bytes bigint;
+    v_keyword_ids smallint[];
+    v_expunge_uids bigint[];
+    v_modseq bigint;
+begin
+    for v_source_id in
+        select distinct s.id
+        from unnest(
+            array_append(
+                array(
+                    select s.mailbox_id
+                    from unnest(p_source_mailbox_id, p_move) s (mailbox_id, move)
+                    where s.move
+                ),
+                p_mailbox_id
+            )
+        ) s (id)
+        order by s.id
+    loop
+        if v_source_id = p_mailbox_id then
+            v_box := pgbox.mailbox_lock(p_account_id, p_mailbox_id);
+        else
+            perform pgbox.mailbox_lock(p_account_id, v_source_id);
+        end if;
+    end loop;
+
+    select array_agg(m.message_id order by s.place), sum(x.size)
+    into v_message_ids, v_bytes
+    from unnest(p_source_mailbox_id, p_source_uid) with ordinality s (mailbox_id, uid, place)
+    join pgbox.mail m
+        on m.account_id = p_account_id
+        and m.mailbox_id = s.mailbox_id
+        and m.uid = s.uid
+    join pgbox.message x
+        on x.account_id = p_account_id
+        and x.message_id = m.message_id;
+    if coalesce(cardinality(v_message_ids), 0) <> v_count then
+        raise exception using
+            errcode = 'PB410',
+            message = 'a mail to be copied was expunged';
+    end if;
+
+    r_uid_validity := v_box.uid_validity;
+    r_modseq := greatest(v_box.modseq + 65536, (p_min_modseq + 65535) / 65536 * 65536);
+    r_uids := pgbox.uids_assign(v_box.uid_next, p_uid);
+    insert into pgbox.mail (
+        account_id, mailbox_id, uid, modseq, message_id, saved_at, flags, pop3_order, pop3_uidl
+    )
+    select
+        p_account_id, p_mailbox_id, m.uid, r_modseq, m.message_id, to_timestamp(m.saved_at),
+        m.flags, m.pop3_order, m.pop3_uidl
+    from unnest(r_uids, v_message_ids, p_saved_at, p_flags, p_pop3_order, p_pop3_uidl)
+        m (uid, message_id, saved_at, flags, pop3_order, pop3_uidl);
+    if cardinality(p_keyword) > 0 then
+        v_keyword_ids := pgbox.keyword_ids(
+            p_account_id,
+            p_mailbox_id,
+            array(
+                select k.name
+                from unnest(p_keyword) with ordinality k (name, place)
+                group by k.name
+                order by min(k.place)
+            )
+        );
+        insert into pgbox.mail_keyword (account_id, mailbox_id, uid, keyword_id)
+        select p_account_id, p_mailbox_id, r_uids[k.place], i.keyword_id
+        from unnest(p_keyword_message, p_keyword) k (place, name)
+        join pgbox.mailbox_keyword i
+            on i.account_id = p_account_id
+            and i.mailbox_id = p_mailbox_id
+            and lower(i.name) = lower(k.name)
+        on conflict do nothing;
+    end if;
+    insert into pgbox.mail_change (account_id, mailbox_id, modseq, operation, uids)
+    values (p_account_id, p_mailbox_id, r_modseq, p_operation, pgbox.uids_compress(r_uids));
+    update pgbox.mailbox b
+    set uid_next = r_uids[v_count] + 1,
+        modseq = r_modseq,
+        messages = b.messages + v_count,
+        unseen = b.unseen + (select count(*)::int from unnest(p_flags) f (flags) where f.flags & 8 = 0),
+        bytes = b.bytes + v_bytes
+    where b.account_id = p_account_id
+        and b.mailbox_id = p_mailbox_id;
+
+    for v_source_id, v_expunge_uids in
+        select s.mailbox_id, array_agg(s.uid)
+        from unnest(p_source_mailbox_id, p_source_uid, p_move) s (mailbox_id, uid, move)
+        where s.move
+        group by s.mailbox_id
+    loop
+        update pgbox.mailbox b
+        set modseq = b.modseq + 65536
+        where b.account_id = p_account_id
+            and b.mailbox_id = v_source_id
+        returning b.modseq into v_modseq;
+        perform pgbox.mails_expunge(p_account_id, v_source_id, v_expunge_uids, v_modseq);
+    end loop;
+end
+$$;
+
+comment on function pgbox.mail_copy is 'Copies or moves mails of the account into a mailbox, all or none.';

@@ -1,0 +1,72 @@
+-- Creates a mailbox, or makes an existing \Noselect node selectable. Missing
+-- parents are created as \Noselect nodes.
+-- Parameters: account; name; GUID to give; false for a \Noselect node;
+--   UIDVALIDITY or null; lowest MODSEQ or null.
+-- Returns the mailbox's id.
+-- Errors: PB404 no such account, PB409 it exists.
+-- Locks: account row. Writes: account, mailbox.
+create or replace function pgbox.mailbox_create(
+    p_account_id bigint,
+    p_name text,
+    p_guid uuid,
+    p_selectable boolean,
+    p_uid_validity bigint,
+    p_min_modseq bigint
+)
+returns bigint
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_mailbox_id bigint;
+    v_selectable boolean;
+    v_parent text := regexp_replace(p_name, '/[^/]*$', '');
+    v_modseq bigint := greatest(65536, (coalesce(p_min_modseq, 0) + 65535) / 65536 * 65536);
+begin
+    perform pgbox.account_lock(p_account_id);
+    select b.mailbox_id, b.selectable into v_mailbox_id, v_selectable
+    from pgbox.mailbox b
+    where b.account_id = p_account_id
+        and b.name = p_name
+        and b.deleted_at is null;
+    if found then
+        if v_selectable or not p_selectable then
+            raise exception using
+                errcode = 'PB409',
+                message = format('mailbox %L exists already', p_name);
+        end if;
+        update pgbox.mailbox b
+        set selectable = true,
+            guid = p_guid,
+            uid_validity = pgbox.uid_validity_next(p_account_id, p_uid_validity),
+            modseq = greatest(b.modseq, v_modseq)
+        where b.account_id = p_account_id
+            and b.mailbox_id = v_mailbox_id;
+        return v_mailbox_id;
+    end if;
+    if v_parent <> p_name and not exists (
+        select from pgbox.mailbox b
+        where b.account_id = p_account_id
+            and b.name = v_parent
+            and b.deleted_at is null
+    ) then
+        perform pgbox.mailbox_create(p_account_id, v_parent, gen_random_uuid(), false, null, null);
+    end if;
+    insert into pgbox.mailbox (account_id, name, guid, selectable, uid_validity, modseq, epoch)
+    values (
+        p_account_id,
+        p_name,
+        p_guid,
+        p_selectable,
+        pgbox.uid_validity_next(p_account_id, p_uid_validity),
+        v_modseq,
+        pgbox.current_epoch()
+    )
+    returning mailbox_id into v_mailbox_id;
+    return v_mailbox_id;
+end
+$$;
+
+comment on function pgbox.mailbox_create(bigint, text, uuid, boolean, bigint, bigint) is
+    'Creates a mailbox, or makes a \Noselect node selectable.';

@@ -1,0 +1,61 @@
+-- Renames a mailbox together with its children. Missing parents of the new
+-- name are created.
+-- Parameters: account; old and new name.
+-- Returns the number of renamed rows.
+-- Errors: PB404 no such mailbox, PB409 the new name exists,
+--   PB400 the new name lies below the old one.
+-- Locks: account row, all renamed mailbox rows. Writes: mailbox.
+create or replace function pgbox.mailbox_rename(
+    p_account_id bigint,
+    p_old_name text,
+    p_new_name text
+)
+returns int
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_count int;
+    v_parent text := regexp_replace(p_new_name, '/[^/]*$', '');
+begin
+    perform pgbox.account_lock(p_account_id);
+    if starts_with(p_new_name, p_old_name || '/') then
+        raise exception using
+            errcode = 'PB400',
+            message = format('mailbox %L cannot be moved below itself', p_old_name);
+    end if;
+    if exists (
+        select from pgbox.mailbox b
+        where b.account_id = p_account_id
+            and (b.name = p_new_name or starts_with(b.name, p_new_name || '/'))
+            and b.deleted_at is null
+    ) then
+        raise exception using
+            errcode = 'PB409',
+            message = format('mailbox %L exists already', p_new_name);
+    end if;
+    update pgbox.mailbox b
+    set name = p_new_name || substr(b.name, length(p_old_name) + 1)
+    where b.account_id = p_account_id
+        and (b.name = p_old_name or starts_with(b.name, p_old_name || '/'))
+        and b.deleted_at is null;
+    get diagnostics v_count = row_count;
+    if v_count = 0 then
+        raise exception using
+            errcode = 'PB404',
+            message = format('mailbox %L does not exist', p_old_name);
+    end if;
+    if v_parent <> p_new_name and not exists (
+        select from pgbox.mailbox b
+        where b.account_id = p_account_id
+            and b.name = v_parent
+            and b.deleted_at is null
+    ) then
+        perform pgbox.mailbox_create(p_account_id, v_parent, gen_random_uuid(), false, null, null);
+    end if;
+    return v_count;
+end
+$$;
+
+comment on function pgbox.mailbox_rename(bigint, text, text) is 'Renames a mailbox together with its children.';

@@ -1,0 +1,168 @@
+-- What has changed in a mailbox since a frontend last looked: everything from
+-- one snapshot, and only what has changed.
+-- Parameters: account; mailbox;
+--   p_modseq, p_uid_next, p_keywords: HIGHESTMODSEQ, UIDNEXT and number of
+--     keywords that the frontend has; 0, 1 and 0 for a frontend that has nothing;
+--   p_epoch: the epoch these are from.
+-- Returns rows of three kinds, in this order:
+--   0  one row: numbers = {uid_validity, uid_next, modseq, first_recent_uid,
+--      epoch, full, history_floor}, keyword_names = the keywords after
+--      p_keywords. full is 1 if the rows are the whole mailbox: what they do
+--      not name is gone. epoch is -1 while mailbox_enter_epoch() has to be
+--      called first; then nothing follows.
+--   1  a mail: uid, modseq, flags, keyword_ids; ascending UIDs.
+--   2  a tombstone: uid, modseq, guid; ascending modseq and UID.
+-- No row at all if the mailbox does not exist.
+-- Locks and writes: none. Stable, so that all parts see one snapshot.
+create or replace function pgbox.mailbox_sync(
+    p_account_id bigint,
+    p_mailbox_id bigint,
+    p_modseq bigint,
+    p_uid_next bigint,
+    p_keywords int,
+    p_epoch bigint
+)
+returns table (
+    kind smallint,
+    uid bigint,
+    modseq bigint,
+    flags smallint,
+    keyword_ids smallint[],
+    guid text,
+    numbers bigint[],
+    keyword_names text[]
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+    v_box pgbox.mailbox;
+    v_epoch bigint;
+    v_full boolean;
+    v_names text[] := '{}';
+    v_uids bigint[];
+    v_tombstones_after bigint;
+begin
+    select b.* into v_box
+    from pgbox.mailbox b
+    where b.account_id = p_account_id
+        and b.mailbox_id = p_mailbox_id
+        and b.deleted_at is null;
+    if not found then
+        return;
+    end if;
+    select e.epoch into v_epoch
+    from pgbox.epoch e
+    where e.timeline = pgbox.current_timeline()
+        and e.epoch = v_box.epoch;
+    if not found then
+        v_epoch := -1;
+    end if;
+    v_full := v_epoch <> p_epoch or p_modseq < v_box.history_floor or p_modseq = 0;
+    if v_box.keywords > p_keywords or v_full then
+        v_names := array(
+            select k.name
+            from pgbox.mailbox_keyword k
+            where k.account_id = p_account_id
+                and k.mailbox_id = p_mailbox_id
+                and k.keyword_id > p_keywords
+            order by k.keyword_id
+        );
+    end if;
+    return query
+    select
+        0::smallint, 0::bigint, 0::bigint, 0::smallint, null::smallint[], null::text,
+        array[
+            v_box.uid_validity, v_box.uid_next, v_box.modseq, v_box.first_recent_uid,
+            v_epoch, v_full::int, v_box.history_floor
+        ],
+        v_names;
+    if v_epoch = -1 or (v_box.modseq <= p_modseq and v_box.uid_next <= p_uid_next and not v_full) then
+        return;
+    end if;
+
+    if v_full then
+        return query
+        select
+            1::smallint, m.uid, greatest(m.modseq, v_box.modseq_floor), m.flags,
+            k.ids, null::text, null::bigint[], null::text[]
+        from pgbox.mail m
+        left join (
+            select k.uid, array_agg(k.keyword_id) as ids
+            from pgbox.mail_keyword k
+            where k.account_id = p_account_id
+                and k.mailbox_id = p_mailbox_id
+            group by k.uid
+        ) k on k.uid = m.uid
+        where m.account_id = p_account_id
+            and m.mailbox_id = p_mailbox_id
+        order by m.uid;
+        -- A new frontend replays the newest tombstones exactly; about older
+        -- ones it tells clients a superset.
+        v_tombstones_after := greatest(
+            v_box.history_floor,
+            (
+                select x.modseq
+                from pgbox.expunged x
+                where x.account_id = p_account_id
+                    and x.mailbox_id = p_mailbox_id
+                order by x.modseq desc
+                offset 50000
+                limit 1
+            )
+        );
+    else
+        -- Two steps: joined, the planner may read the whole mailbox.
+        v_uids := array(
+            select distinct generate_series(lower(r.uids), upper(r.uids) - 1)
+            from pgbox.mail_change c
+            cross join unnest(c.uids) r (uids)
+            where c.account_id = p_account_id
+                and c.mailbox_id = p_mailbox_id
+                and c.modseq > p_modseq
+        );
+        return query
+        select
+            1::smallint, m.uid, greatest(m.modseq, v_box.modseq_floor), m.flags,
+            array(
+                select k.keyword_id
+                from pgbox.mail_keyword k
+                where k.account_id = p_account_id
+                    and k.mailbox_id = p_mailbox_id
+                    and k.uid = m.uid
+            ),
+            null::text, null::bigint[], null::text[]
+        from (
+            select c.uid, c.modseq, c.flags
+            from pgbox.mail c
+            where c.account_id = p_account_id
+                and c.mailbox_id = p_mailbox_id
+                and c.uid = any (v_uids)
+                and c.uid < p_uid_next
+            union all
+            select n.uid, n.modseq, n.flags
+            from pgbox.mail n
+            where n.account_id = p_account_id
+                and n.mailbox_id = p_mailbox_id
+                and n.uid >= p_uid_next
+        ) m
+        order by m.uid;
+        v_tombstones_after := p_modseq;
+    end if;
+    return query
+    select
+        2::smallint, x.uid, x.modseq, 0::smallint, null::smallint[], x.guid,
+        null::bigint[], null::text[]
+    from pgbox.expunged x
+    where x.account_id = p_account_id
+        and x.mailbox_id = p_mailbox_id
+        and x.modseq > v_tombstones_after
+    order by x.modseq, x.uid;
+end
+$$;
+
+comment on function pgbox.mailbox_sync(bigint, bigint, bigint, bigint, int, bigint) is
+    'What has changed in a mailbox since a frontend last looked.';

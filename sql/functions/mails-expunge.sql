@@ -1,0 +1,55 @@
+-- Removes mails of a mailbox and leaves tombstones. UIDs that do not exist
+-- are ignored.
+-- Parameters: account; mailbox; UIDs; MODSEQ of the change.
+-- Returns how many mails were removed.
+-- Locks: the caller holds the mailbox row and sets its modseq.
+-- Writes: mail, mail_keyword, expunged, mailbox (counters).
+create or replace function pgbox.mails_expunge(
+    p_account_id bigint,
+    p_mailbox_id bigint,
+    p_uid bigint[],
+    p_modseq bigint
+)
+returns int
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_messages int;
+    v_unseen int;
+    v_bytes bigint;
+begin
+    with gone as (
+        delete from pgbox.mail m
+        where m.account_id = p_account_id
+            and m.mailbox_id = p_mailbox_id
+            and m.uid = any (p_uid)
+        returning m.uid, m.message_id, m.flags
+    ), tombstone as (
+        insert into pgbox.expunged (account_id, mailbox_id, modseq, uid, message_id, guid)
+        select p_account_id, p_mailbox_id, p_modseq, g.uid, g.message_id, s.guid
+        from gone g
+        join pgbox.message s on s.account_id = p_account_id and s.message_id = g.message_id
+    )
+    select count(*), count(*) filter (where g.flags & 8 = 0), coalesce(sum(s.size), 0)
+    into v_messages, v_unseen, v_bytes
+    from gone g
+    join pgbox.message s on s.account_id = p_account_id and s.message_id = g.message_id;
+    if v_messages > 0 then
+        delete from pgbox.mail_keyword k
+        where k.account_id = p_account_id
+            and k.mailbox_id = p_mailbox_id
+            and k.uid = any (p_uid);
+        update pgbox.mailbox b
+        set messages = b.messages - v_messages,
+            unseen = b.unseen - v_unseen,
+            bytes = b.bytes - v_bytes
+        where b.account_id = p_account_id
+            and b.mailbox_id = p_mailbox_id;
+    end if;
+    return v_messages;
+end
+$$;
+
+comment on function pgbox.mails_expunge(bigint, bigint, bigint[], bigint) is
+    'Removes mails of a mailbox and leaves tombstones.';

@@ -1,0 +1,162 @@
+-- Removes what nobody can see any more, at most p_limit messages per call:
+-- call it again until it returns 0.
+-- Parameters: account, or null for all; how long the messages of expunged
+--   mails and deleted mailboxes are kept; how long tombstones and changes are
+--   kept; the most messages to remove.
+-- Returns the number of messages, tombstones and mails removed.
+-- Locks: mailbox rows whose history is trimmed (skipped if they are busy),
+--   deleted mailbox rows.
+-- Writes: everything but account and subscription.
+create or replace function pgbox.purge(
+    p_account_id bigint,
+    p_retention interval,
+    p_history interval,
+    p_limit int
+)
+returns bigint
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_box pgbox.mailbox;
+    v_uids bigint[];
+    v_modseq bigint;
+    v_count bigint;
+    v_removed bigint := 0;
+begin
+    if p_limit < 1 then
+        raise exception using errcode = 'PB400', message = 'the limit must be at least 1';
+    end if;
+
+    -- Mails of deleted mailboxes become tombstones, then the mailbox goes.
+    for v_box in
+        select *
+        from pgbox.mailbox b
+        where b.deleted_at < now() - p_retention
+            and (p_account_id is null or b.account_id = p_account_id)
+        order by b.mailbox_id
+        for no key update skip locked
+    loop
+        v_uids := array(
+            select m.uid
+            from pgbox.mail m
+            where m.account_id = v_box.account_id
+                and m.mailbox_id = v_box.mailbox_id
+            limit p_limit - v_removed
+        );
+        v_count := pgbox.mails_expunge(v_box.account_id, v_box.mailbox_id, v_uids, v_box.modseq);
+        v_removed := v_removed + v_count;
+        exit when v_removed >= p_limit;
+        v_count := pgbox.messages_remove(v_box.account_id, v_box.mailbox_id, 'infinity', (p_limit - v_removed)::int);
+        v_removed := v_removed + v_count;
+        exit when v_removed >= p_limit;
+        delete from pgbox.mailbox_keyword k
+        where k.account_id = v_box.account_id
+            and k.mailbox_id = v_box.mailbox_id;
+        delete from pgbox.mail_change c
+        where c.account_id = v_box.account_id
+            and c.mailbox_id = v_box.mailbox_id;
+        delete from pgbox.expunged x
+        where x.account_id = v_box.account_id
+            and x.mailbox_id = v_box.mailbox_id;
+        delete from pgbox.mailbox b
+        where b.account_id = v_box.account_id
+            and b.mailbox_id = v_box.mailbox_id;
+    end loop;
+
+    -- Messages of expunged mails, and history that is too old.
+    for v_box in
+        select *
+        from pgbox.mailbox b
+        where v_removed < p_limit
+            and b.deleted_at is null
+            and (p_account_id is null or b.account_id = p_account_id)
+            and exists (
+                select from pgbox.expunged x
+                where x.account_id = b.account_id
+                    and x.mailbox_id = b.mailbox_id
+                    and x.message_id is not null
+                    and x.expunged_at < now() - p_retention
+            )
+        order by b.mailbox_id
+    loop
+        v_count := pgbox.messages_remove(
+            v_box.account_id, v_box.mailbox_id, now() - p_retention, (p_limit - v_removed)::int
+        );
+        v_removed := v_removed + v_count;
+        exit when v_removed >= p_limit;
+    end loop;
+    for v_box in
+        select *
+        from pgbox.mailbox b
+        where v_removed < p_limit
+            and b.deleted_at is null
+            and (p_account_id is null or b.account_id = p_account_id)
+            and (
+                exists (
+                    select from pgbox.mail_change c
+                    where c.account_id = b.account_id
+                        and c.mailbox_id = b.mailbox_id
+                        and c.changed_at < now() - p_history
+                )
+                or exists (
+                    select from pgbox.expunged x
+                    where x.account_id = b.account_id
+                        and x.mailbox_id = b.mailbox_id
+                        and x.message_id is null
+                        and x.expunged_at < now() - p_history
+                )
+            )
+        order by b.mailbox_id
+        for no key update skip locked
+    loop
+        select greatest(
+            (
+                select max(c.modseq)
+                from pgbox.mail_change c
+                where c.account_id = v_box.account_id
+                    and c.mailbox_id = v_box.mailbox_id
+                    and c.changed_at < now() - p_history
+            ),
+            (
+                select max(x.modseq)
+                from pgbox.expunged x
+                where x.account_id = v_box.account_id
+                    and x.mailbox_id = v_box.mailbox_id
+                    and x.expunged_at < now() - p_history
+            )
+        ) into v_modseq;
+        update pgbox.mailbox b
+        set history_floor = greatest(b.history_floor, v_modseq)
+        where b.account_id = v_box.account_id
+            and b.mailbox_id = v_box.mailbox_id;
+        delete from pgbox.mail_change c
+        where c.account_id = v_box.account_id
+            and c.mailbox_id = v_box.mailbox_id
+            and c.modseq <= v_modseq;
+        delete from pgbox.expunged x
+        where x.account_id = v_box.account_id
+            and x.mailbox_id = v_box.mailbox_id
+            and x.modseq <= v_modseq
+            and x.message_id is null;
+        get diagnostics v_count = row_count;
+        v_removed := v_removed + v_count;
+    end loop;
+
+    -- Uploads that were never saved.
+    with gone as (
+        delete from pgbox.message_upload u
+        where u.started_at < now() - interval '1 day'
+            and (p_account_id is null or u.account_id = p_account_id)
+        returning u.account_id, u.message_id
+    )
+    delete from pgbox.message_chunk c
+    using gone g
+    where c.account_id = g.account_id
+        and c.message_id = g.message_id;
+    return v_removed;
+end
+$$;
+
+comment on function pgbox.purge(bigint, interval, interval, int) is 'Removes what nobody can see any more, in batches.';

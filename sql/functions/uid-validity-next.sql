@@ -1,0 +1,22 @@
+-- A UIDVALIDITY that the account has never used: the time in seconds, or one
+-- more than the last one.
+-- Parameters: account; a wanted value or null. Returns the value.
+-- Locks: the caller holds the account row. Writes: account.
+create or replace function pgbox.uid_validity_next(
+    p_account_id bigint,
+    p_wanted bigint
+)
+returns bigint
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+    update pgbox.account a
+    set last_uid_validity = greatest(
+            coalesce(p_wanted, extract(epoch from clock_timestamp())::bigint, 0),
+            a.last_uid_validity + case when p_wanted is null then 1 else 0 end
+        )
+    where a.account_id = p_account_id
+    returning coalesce(p_wanted, a.last_uid_validity)
+$$;
+
+comment on function pgbox.uid_validity_next(bigint, bigint) is 'A UIDVALIDITY that the account has never used.';

@@ -1,0 +1,3 @@
+-- $1 account name, $2 create it if it is missing
+-- Columns: account_id.
+select pgbox.account_open($1, $2)

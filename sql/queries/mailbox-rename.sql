@@ -1,0 +1,3 @@
+-- $1 account, $2 old name, $3 new name
+-- Columns: number of renamed rows.
+select pgbox.mailbox_rename($1, $2, $3)

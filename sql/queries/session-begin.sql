@@ -1,0 +1,3 @@
+-- Asked once per connection.
+-- Columns: schema version.
+select pgbox.session_begin()

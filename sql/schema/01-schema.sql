@@ -1,0 +1,38 @@
+-- The schema, its version and the epoch of the database's history.
+
+create schema pgbox authorization pgbox_owner;
+
+comment on schema pgbox is
+    'Mail of the Dovecot storage driver pgbox. Written only through its functions.';
+
+create table pgbox.schema_version (
+    version int not null,
+    pgbox_version text not null,
+    installed_at timestamptz not null default now(),
+    constraint schema_version_pkey primary key (version)
+);
+
+comment on table pgbox.schema_version is
+    'One row per installed schema version; the highest one counts. Written by pgbox-schema.';
+comment on column pgbox.schema_version.version is 'Number of the migration; 1 is the first release.';
+comment on column pgbox.schema_version.pgbox_version is 'Release of pgbox that installed it.';
+comment on column pgbox.schema_version.installed_at is 'When it was installed.';
+
+create table pgbox.epoch (
+    only_row boolean not null default true,
+    epoch bigint not null,
+    system_identifier bigint not null,
+    timeline int not null,
+    raised_at timestamptz not null default now(),
+    constraint epoch_pkey primary key (only_row),
+    constraint epoch_only_row_check check (only_row)
+);
+
+comment on table pgbox.epoch is
+    'Names the history this database is in. A failover to a lagging standby or a restore can lose commits that clients have seen; it always starts another epoch.';
+comment on column pgbox.epoch.only_row is 'Keeps this table at one row.';
+comment on column pgbox.epoch.epoch is
+    'Random number of the current epoch: two histories that part from one backup must not get the same one.';
+comment on column pgbox.epoch.system_identifier is 'Identifier of the cluster (pg_control_system) the epoch was raised in.';
+comment on column pgbox.epoch.timeline is 'WAL timeline the epoch was raised in.';
+comment on column pgbox.epoch.raised_at is 'When the epoch began.';

@@ -1,0 +1,105 @@
+-- Mails: messages in mailboxes, with what can change.
+
+create table pgbox.mail (
+    account_id bigint not null,
+    mailbox_id bigint not null,
+    uid bigint not null,
+    modseq bigint not null,
+    message_id bigint not null,
+    saved_at timestamptz not null,
+    flags smallint not null,
+    pop3_order bigint,
+    pop3_uidl text collate "C",
+    constraint mail_pkey primary key (account_id, mailbox_id, uid)
+)
+-- STORE rewrites narrow rows; no index holds a column it changes, so that with
+-- some room on the page the updates are HOT.
+with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+-- Which mails share a message: the purge, GUID look-ups, reference counts.
+create index mail_message_idx on pgbox.mail (account_id, message_id);
+
+comment on table pgbox.mail is 'One message in one mailbox.';
+comment on column pgbox.mail.account_id is 'Owner.';
+comment on column pgbox.mail.mailbox_id is 'The mailbox.';
+comment on column pgbox.mail.uid is 'RFC 3501 UID.';
+comment on column pgbox.mail.modseq is 'RFC 7162 MODSEQ of the last change (or mailbox.modseq_floor if that is higher).';
+comment on column pgbox.mail.message_id is 'The message.';
+comment on column pgbox.mail.saved_at is 'SAVEDATE (RFC 8514): when it came into this mailbox.';
+comment on column pgbox.mail.flags is 'Bits of Dovecot''s enum mail_flags: 1 \Answered, 2 \Flagged, 4 \Deleted, 8 \Seen, 16 \Draft.';
+comment on column pgbox.mail.pop3_order is 'Order in POP3 when it came from a POP3 server.';
+comment on column pgbox.mail.pop3_uidl is 'POP3 UIDL when it was given by dsync.';
+
+create table pgbox.mailbox_keyword (
+    account_id bigint not null,
+    mailbox_id bigint not null,
+    keyword_id smallint not null,
+    name text collate "C" not null,
+    constraint mailbox_keyword_pkey primary key (account_id, mailbox_id, keyword_id)
+);
+
+create unique index mailbox_keyword_name_key on pgbox.mailbox_keyword (account_id, mailbox_id, lower(name));
+
+comment on table pgbox.mailbox_keyword is
+    'Keywords a mailbox has had, in the order in which they came: that order and spelling is what every frontend answers in FLAGS.';
+comment on column pgbox.mailbox_keyword.account_id is 'Owner.';
+comment on column pgbox.mailbox_keyword.mailbox_id is 'The mailbox.';
+comment on column pgbox.mailbox_keyword.keyword_id is '1, 2, ... without gaps.';
+comment on column pgbox.mailbox_keyword.name is 'As it was first spelled; compared without case.';
+
+create table pgbox.mail_keyword (
+    account_id bigint not null,
+    mailbox_id bigint not null,
+    uid bigint not null,
+    keyword_id smallint not null,
+    constraint mail_keyword_pkey primary key (account_id, mailbox_id, uid, keyword_id)
+);
+
+comment on table pgbox.mail_keyword is 'Keywords set on mails.';
+comment on column pgbox.mail_keyword.account_id is 'Owner.';
+comment on column pgbox.mail_keyword.mailbox_id is 'The mailbox.';
+comment on column pgbox.mail_keyword.uid is 'The mail.';
+comment on column pgbox.mail_keyword.keyword_id is 'The keyword.';
+
+create table pgbox.mail_change (
+    account_id bigint not null,
+    mailbox_id bigint not null,
+    modseq bigint not null,
+    operation bigint,
+    changed_at timestamptz not null default now(),
+    uids int8multirange not null,
+    constraint mail_change_pkey primary key (account_id, mailbox_id, modseq)
+);
+
+comment on table pgbox.mail_change is
+    'Which mails a command changed: what a sync reads instead of the mailbox. New mails are not here, their UID tells; expunged ones are in expunged.';
+comment on column pgbox.mail_change.account_id is 'Owner.';
+comment on column pgbox.mail_change.mailbox_id is 'The mailbox.';
+comment on column pgbox.mail_change.modseq is 'MODSEQ that the command gave.';
+comment on column pgbox.mail_change.operation is 'Random number of the command, to look up whether a lost COMMIT happened.';
+comment on column pgbox.mail_change.changed_at is 'When.';
+comment on column pgbox.mail_change.uids is 'The mails; those of an expunge are not listed.';
+
+create table pgbox.expunged (
+    account_id bigint not null,
+    mailbox_id bigint not null,
+    modseq bigint not null,
+    uid bigint not null,
+    message_id bigint,
+    expunged_at timestamptz not null default now(),
+    guid text collate "C" not null,
+    constraint expunged_pkey primary key (account_id, mailbox_id, modseq, uid)
+);
+
+-- Whether an expunged mail still needs its message.
+create index expunged_message_idx on pgbox.expunged (account_id, message_id)
+    where message_id is not null;
+
+comment on table pgbox.expunged is 'Tombstones: VANISHED (RFC 7162) and dsync are answered from these.';
+comment on column pgbox.expunged.account_id is 'Owner.';
+comment on column pgbox.expunged.mailbox_id is 'The mailbox.';
+comment on column pgbox.expunged.modseq is 'MODSEQ of the expunge.';
+comment on column pgbox.expunged.uid is 'The UID that is gone.';
+comment on column pgbox.expunged.message_id is 'The message while it is kept for undelete; null after the purge.';
+comment on column pgbox.expunged.expunged_at is 'When.';
+comment on column pgbox.expunged.guid is 'GUID of the message.';
