@@ -62,15 +62,16 @@ class Lab:
     def dovecot(self, backend, name=None, start=True, **options):
         """A new instance; "tested" means the backend under test.  Keywords go to Options.
 
-        Instances of one backend share their users' homes, as hosts of a cluster may do.
+        Instances of the tested backend share their users' homes, as hosts of a cluster do;
+        so do those asked for as "sdbox", which are never the same as the tested ones.
         """
+        home = os.path.join(self.directory, f"home-{backend}")
         backend = self.tested if backend == "tested" else backend
         dsn = plugin = None
         if backend == "pgbox":
             dsn, plugin = self.postgres.frontend_dsn, plugin_path()
         name = f"{backend}-{name or 'extra'}-{next(self._names)}"
-        instance = Dovecot(os.path.join(self.directory, name), backend,
-                           os.path.join(self.directory, f"home-{backend}"),
+        instance = Dovecot(os.path.join(self.directory, name), backend, home,
                            Options(**options), dsn, plugin)
         self.instances.append(instance)
         return instance.start() if start else instance

@@ -1,0 +1,169 @@
+"""Makes the answers of two servers comparable: what may differ becomes what must not differ.
+
+UIDVALIDITY  becomes whether it is the value the mailbox has at this moment.
+MODSEQ       becomes the number of the command that produced it: the first step after which
+             the mailbox's HIGHESTMODSEQ had reached the value.  So order and equality between
+             commands are compared, and that a value exists at all.  Not visible this way:
+             different MODSEQs within one command (sdbox numbers each change of it, pgbox the
+             command), and the distance between values.
+GUIDs        become the order in which they were first seen.
+Dates        become "now" when they are.
+"""
+
+import email.utils
+import re
+import time
+
+from pgboxtest.imap import Atom, Status
+
+TIMING = re.compile(rb" \(\d+\.\d+ \+ \d+\.\d+( \+ \d+\.\d+)? secs\)")
+LOG_REFERENCE = re.compile(rb"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]")
+IDENTITIES = (b"X-GUID", b"EMAILID", b"THREADID", b"MAILBOXID")
+NOW_DATES = (b"INTERNALDATE", b"SAVEDATE")
+SORTED_ANSWERS = (b"LIST", b"LSUB", b"STATUS")
+
+
+class History:
+    """What one side's mailboxes looked like after each step."""
+
+    def __init__(self):
+        self.by_name = {}    # name -> (guid, uidvalidity), now
+        self.highest = {}    # guid -> [(step, HIGHESTMODSEQ)]
+        self.identities = {}
+
+    def record(self, step, statuses):
+        """Take in {name: STATUS values} as they are after `step`."""
+        self.by_name = {name: (bytes(values["X-GUID"]), int(values["UIDVALIDITY"]))
+                        for name, values in statuses.items()}
+        for values in statuses.values():
+            known = self.highest.setdefault(bytes(values["X-GUID"]), [])
+            known.append((step, int(values["HIGHESTMODSEQ"])))
+
+    def guid(self, name):
+        return self.by_name.get(name, (None, None))[0]
+
+    def uidvalidity(self, name):
+        return self.by_name.get(name, (None, 1))[1]
+
+    def modseq_at(self, guid, step):
+        """HIGHESTMODSEQ that a mailbox had after a step (or the first known one)."""
+        known = self.highest.get(guid, [(0, 1)])
+        earlier = [value for at, value in known if at <= step]
+        return earlier[-1] if earlier else known[0][1]
+
+    def step_of(self, guid, value):
+        """The step that produced a MODSEQ of a mailbox."""
+        if value <= 1:
+            return f"modseq {value}"
+        for step, highest in self.highest.get(guid, []):
+            if highest >= value:
+                return f"modseq of step {step}"
+        return "modseq above HIGHESTMODSEQ"
+
+    def identity(self, value):
+        return f"identity {self.identities.setdefault(bytes(value), len(self.identities))}"
+
+
+class Masker:
+    """Masks one result; `selected` and `named` are mailbox names, or None."""
+
+    def __init__(self, history, selected_guid, named):
+        self.history = history
+        self.selected_guid = selected_guid
+        self.named = named
+
+    def result(self, result):
+        answers = [self.answer(answer) for answer in result.untagged]
+        if any(isinstance(answer, list) and answer and answer[0] in SORTED_ANSWERS
+               for answer in answers):
+            answers.sort(key=repr)
+        return answers + [self.answer(result.status)]
+
+    def answer(self, answer):
+        if isinstance(answer, Status):
+            return self.status(answer)
+        if not answer:
+            return answer
+        if len(answer) > 2 and answer[1] == b"FETCH":
+            return [answer[0], answer[1], self.pairs(answer[2], self.selected_guid)]
+        return self.named_answer(answer)
+
+    def named_answer(self, answer):
+        word = bytes(answer[0])
+        if word == b"STATUS":
+            return [word, answer[1], self.pairs(answer[2], self.history.guid(answer[1]), answer[1])]
+        if word == b"FLAGS":
+            return [word, sorted(answer[1])]
+        if word in (b"LIST", b"LSUB"):
+            return [word, sorted(answer[1]), *answer[2:]]
+        if word in (b"SEARCH", b"SORT", b"ESEARCH"):
+            return self.after_word(answer, b"MODSEQ")
+        return answer
+
+    def after_word(self, tokens, word):
+        """Mask the number after a word, also in nested lists."""
+        masked = []
+        for index, token in enumerate(tokens):
+            if isinstance(token, list):
+                masked.append(self.after_word(token, word))
+            elif index and tokens[index - 1] == word:
+                masked.append(self.history.step_of(self.selected_guid, int(token)))
+            else:
+                masked.append(token)
+        return masked
+
+    def status(self, status):
+        text = LOG_REFERENCE.sub(b"[time]", TIMING.sub(b"", status.text))
+        return [status.word, self.code(status.code), text]
+
+    def code(self, code):
+        if not code:
+            return code
+        word, args = bytes(code[0]), code[1:]
+        if word == b"UIDVALIDITY":
+            return [word, self.uidvalidity(args[0], self.named)]
+        if word in (b"APPENDUID", b"COPYUID"):
+            return [word, self.uidvalidity(args[0], self.named), *args[1:]]
+        if word == b"HIGHESTMODSEQ":
+            return [word, self.history.step_of(self.code_guid(), int(args[0]))]
+        if word == b"PERMANENTFLAGS":
+            return [word, sorted(args[0])]
+        if word in IDENTITIES:
+            return [word, self.history.identity(repr(args).encode())]
+        return code
+
+    def code_guid(self):
+        return self.selected_guid
+
+    def uidvalidity(self, value, name):
+        name = name.encode() if isinstance(name, str) else name
+        return "current" if int(value) == self.history.uidvalidity(name) else "not current"
+
+    def pairs(self, tokens, guid, name=None):
+        """FETCH and STATUS items."""
+        masked = []
+        for item, value in zip(tokens[::2], tokens[1::2]):
+            masked += [item, self.item(bytes(item), value, guid, name)]
+        return masked
+
+    def item(self, item, value, guid, name):
+        if item == b"FLAGS":
+            return sorted(value)
+        if item == b"MODSEQ":
+            return self.history.step_of(guid, int(value[0]))
+        if item == b"HIGHESTMODSEQ":
+            return self.history.step_of(guid, int(value))
+        if item == b"UIDVALIDITY":
+            return self.uidvalidity(value, name)
+        if item in IDENTITIES and value is not None:
+            return self.history.identity(repr(value).encode())
+        if item in NOW_DATES and value is not None:
+            return mask_now(value)
+        return value
+
+
+def mask_now(date):
+    """An IMAP date-time, or "now" when it is within a day of it."""
+    text = bytes(date).decode().strip().replace("-", " ", 2)
+    parsed = email.utils.mktime_tz(email.utils.parsedate_tz(text))
+    return "now" if abs(parsed - time.time()) < 86400 else Atom(date)
