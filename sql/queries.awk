@@ -3,7 +3,7 @@
 #     awk -v mode=data -f queries.awk mailbox-sync.sql ... > pgbox-query-data.inc
 #     awk -v mode=list -f queries.awk mailbox-sync.sql ... > pgbox-query-list.h
 #
-# Each file holds one statement that psql can run. "-- " comments go away, the
+# Each file holds one statement that psql can run; the ";" is not needed. "-- " comments go away, the
 # highest $n becomes param_count. (The idea is pgcopydb's sql2c.awk.)
 
 function fail(text) {
@@ -48,8 +48,9 @@ function finish() {
         return
     if (in_string)
         fail(name ": a string is not closed")
-    if (!ended)
-        fail(name ": does not end in ';'")
+    if (text == "")
+        fail(name ": no statement")
+    sub(/\\n"$/, "\"", text)
     ident = name
     gsub(/-/, "_", ident)
     if (mode == "list")
@@ -91,7 +92,7 @@ FNR == 1 {
     count_params(line)
     gsub(/\\/, "\\\\", line)
     gsub(/"/, "\\\"", line)
-    text = text "\n\t\t\"" line (ended ? "" : "\\n") "\""
+    text = text "\n\t\t\"" line "\\n\""
 }
 
 END {
