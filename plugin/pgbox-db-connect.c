@@ -1,0 +1,254 @@
+/* From a connection string to an established session. Knows nothing of
+   statements. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "str.h"
+#include "master-service.h"
+#include "pgbox-db-private.h"
+
+#include <sys/socket.h>
+
+/* Used unless the connection string says otherwise. Nothing here may be a
+   setting of the session: a pooler would hand it to others. */
+static const struct {
+	const char *keyword, *value;
+} default_options[] = {
+	/* a server that was demoted is as good as none */
+	{ "target_session_attrs", "read-write" },
+	/* how long a silent network is waited for, in milliseconds and
+	   seconds: without these a statement's deadline would still hold, but
+	   the server would keep the session for hours */
+	{ "tcp_user_timeout", "20000" },
+	{ "keepalives_idle", "30" },
+	{ "keepalives_interval", "10" },
+	{ "keepalives_count", "3" },
+};
+
+/* What cannot be changed: the parameters are sent as UTF-8 */
+#define CLIENT_ENCODING "UTF8"
+
+#define APPLICATION_NAME_PREFIX "pgbox/"
+
+/* client_encoding, application_name, end of the list */
+#define EXTRA_OPTIONS_COUNT 3
+
+/*
+ * The connection string
+ */
+
+/* Returns the items of an option, none if it is not there. */
+static const char *const *
+option_get_list(const PQconninfoOption *options, const char *keyword)
+{
+	for (; options->keyword != NULL; options++) {
+		if (strcmp(options->keyword, keyword) == 0 &&
+		    options->val != NULL)
+			return t_strsplit(options->val, ",");
+	}
+	return t_strsplit("", ",");
+}
+
+int pgbox_db_conninfo_check(const char *conninfo, const char **error_r)
+{
+	PQconninfoOption *options;
+	char *error = NULL;
+
+	options = PQconninfoParse(conninfo, &error);
+	if (options == NULL) {
+		/* libpq's text may quote the string, and with it the
+		   password */
+		*error_r = strstr(error, "invalid connection option") != NULL ?
+			"Unknown keyword in the connection string" :
+			"Syntax error in the connection string";
+		PQfreemem(error);
+		return -1;
+	}
+	PQconninfoFree(options);
+	return 0;
+}
+
+/* Returns item idx of a list, or its only item. */
+static const char *
+list_item(const char *const *list, unsigned int idx)
+{
+	unsigned int count = str_array_length(list);
+
+	if (count == 0)
+		return "";
+	return count == 1 ? list[0] : (idx < count ? list[idx] : "");
+}
+
+/* libpq would stay at a host that doesn't answer until our deadline, and never
+   ask the next one. So the list is split and each host gets its share. */
+static void conninfo_parse_hosts(struct pgbox_db *db)
+{
+	const char *const *hosts, *const *addrs, *const *ports;
+	unsigned int i, count;
+
+	hosts = option_get_list(db->options, "host");
+	addrs = option_get_list(db->options, "hostaddr");
+	ports = option_get_list(db->options, "port");
+	count = I_MAX(str_array_length(hosts), str_array_length(addrs));
+	/* none is the default one */
+	count = I_MAX(count, 1);
+
+	p_array_init(&db->hosts, db->pool, count);
+	for (i = 0; i < count; i++) {
+		struct pgbox_db_host *host = array_append_space(&db->hosts);
+
+		host->host = p_strdup(db->pool, list_item(hosts, i));
+		host->hostaddr = p_strdup(db->pool, list_item(addrs, i));
+		host->port = p_strdup(db->pool, list_item(ports, i));
+	}
+}
+
+int pgbox_db_conninfo_parse(struct pgbox_db *db, const char **error_r)
+{
+	if (pgbox_db_conninfo_check(db->set.conninfo, error_r) < 0)
+		return -1;
+	db->options = PQconninfoParse(db->set.conninfo, NULL);
+	conninfo_parse_hosts(db);
+	return 0;
+}
+
+/*
+ * One attempt
+ */
+
+static bool keyword_is_host(const char *keyword)
+{
+	return strcmp(keyword, "host") == 0 ||
+		strcmp(keyword, "hostaddr") == 0 ||
+		strcmp(keyword, "port") == 0;
+}
+
+static void
+option_add(ARRAY_TYPE(const_string) *keywords, ARRAY_TYPE(const_string) *values,
+	   const char *keyword, const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return;
+	array_push_back(keywords, &keyword);
+	array_push_back(values, &value);
+}
+
+/* Of two values for the same keyword libpq takes the last one. */
+static void
+connect_get_options(struct pgbox_db *db, const struct pgbox_db_host *host,
+		    const char *const **keywords_r,
+		    const char *const **values_r)
+{
+	ARRAY_TYPE(const_string) keywords, values;
+	const PQconninfoOption *option;
+	unsigned int i;
+
+	t_array_init(&keywords, 32);
+	t_array_init(&values, 32);
+
+	for (i = 0; i < N_ELEMENTS(default_options); i++) {
+		option_add(&keywords, &values, default_options[i].keyword,
+			   default_options[i].value);
+	}
+	option_add(&keywords, &values, "application_name",
+		   t_strconcat(APPLICATION_NAME_PREFIX, master_service == NULL ?
+			       "" : master_service_get_name(master_service),
+			       NULL));
+	for (option = db->options; option->keyword != NULL; option++) {
+		if (!keyword_is_host(option->keyword)) {
+			option_add(&keywords, &values, option->keyword,
+				   option->val);
+		}
+	}
+	option_add(&keywords, &values, "host", host->host);
+	option_add(&keywords, &values, "hostaddr", host->hostaddr);
+	option_add(&keywords, &values, "port", host->port);
+	option_add(&keywords, &values, "client_encoding", CLIENT_ENCODING);
+
+	array_append_zero(&keywords);
+	array_append_zero(&values);
+	*keywords_r = array_front(&keywords);
+	*values_r = array_front(&values);
+}
+
+static void notice_receiver(void *context, const PGresult *res)
+{
+	struct pgbox_db *db = context;
+	const char *severity, *message;
+
+	severity = PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED);
+	message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	e_debug(db->event, "Notice: %s: %s", severity == NULL ? "" : severity,
+		message == NULL ? "" : message);
+
+	/* Outside of a statement libpq has no other place for an error. */
+	if (db->state == PGBOX_DB_STATE_IDLE && null_strcmp(severity, "FATAL") == 0)
+		db->server_left = TRUE;
+}
+
+static const char *
+connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
+	     int64_t deadline)
+{
+	const char *const *keywords, *const *values;
+	int64_t start = pgbox_db_now_msecs();
+
+	connect_get_options(db, host, &keywords, &values);
+	db->conn = PQconnectStartParams(keywords, values, 0);
+	if (db->conn == NULL)
+		i_fatal_status(FATAL_OUTOFMEM, "PQconnectStartParams() failed");
+	(void)PQsetNoticeReceiver(db->conn, notice_receiver, db);
+	(void)PQsetErrorVerbosity(db->conn, PQERRORS_VERBOSE);
+	if (PQstatus(db->conn) == CONNECTION_BAD)
+		return t_strdup(PQerrorMessage(db->conn));
+
+	switch (pgbox_db_wait_connected(db, deadline,
+					pgbox_db_now_msecs() - start)) {
+	case PGBOX_DB_WAIT_DONE:
+		if (PQsetnonblocking(db->conn, 1) != 0)
+			break;
+		return NULL;
+	case PGBOX_DB_WAIT_DEADLINE:
+		/* what earlier attempts said, and this one's place */
+		return t_strdup_printf("%s%sconnection to server \"%s\", "
+			"port %s timed out after %lld milliseconds",
+			PQerrorMessage(db->conn),
+			*PQerrorMessage(db->conn) == '\0' ? "" : "\n",
+			PQhost(db->conn) == NULL ? "" : PQhost(db->conn),
+			PQport(db->conn) == NULL ? "" : PQport(db->conn),
+			(long long)(pgbox_db_now_msecs() - start));
+	case PGBOX_DB_WAIT_LOST:
+		break;
+	}
+	return t_strdup(PQerrorMessage(db->conn));
+}
+
+int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
+			   struct pgbox_db_failure *failure_r)
+{
+	const struct pgbox_db_host *hosts;
+	string_t *errors = t_str_new(256);
+	unsigned int i, count;
+
+	hosts = array_get(&db->hosts, &count);
+	for (i = 0; i < count; i++) {
+		unsigned int idx = (db->host_idx + i) % count;
+		int64_t now = pgbox_db_now_msecs();
+		const char *error;
+
+		pgbox_db_set_state(db, PGBOX_DB_STATE_CONNECTING);
+		error = connect_host(db, &hosts[idx],
+				     now + (deadline - now) / (count - i));
+		if (error == NULL) {
+			db->host_idx = idx;
+			return 0;
+		}
+		if (str_len(errors) > 0)
+			str_append_c(errors, '\n');
+		str_append(errors, error);
+		pgbox_db_disconnect(db, "Connecting failed");
+	}
+	pgbox_db_failure_from_connect(str_c(errors), failure_r);
+	return -1;
+}

@@ -1,0 +1,362 @@
+/* Statements: send, wait for all of the answer, run again where nothing can
+   have happened. Knows no SQL. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "pgbox-db-private.h"
+
+/* After the deadline the server gets so long to confirm that it cancelled */
+#define CANCEL_WAIT_MSECS 2000
+
+/* Runs after the first one of a statement that met a deadlock or could not be
+   serialized */
+#define CONFLICT_MAX_RETRIES 3
+#define CONFLICT_WAIT_MIN_MSECS 5
+#define CONFLICT_WAIT_MAX_MSECS 50
+
+/* What an answer may be of: the results until PQgetResult() returns NULL */
+struct pgbox_db_answer {
+	/* own; the good one, NULL if there is none */
+	PGresult *good;
+	/* own; the first bad one, which counts more: the statement is done
+	   only when the server is ready for the next one */
+	PGresult *bad;
+};
+
+static void answer_free(struct pgbox_db_answer *answer)
+{
+	PQclear(answer->good);
+	PQclear(answer->bad);
+	i_zero(answer);
+}
+
+/* Takes pg. Returns FALSE if it can't be followed by others. */
+static bool answer_add(struct pgbox_db_answer *answer, PGresult *pg)
+{
+	ExecStatusType status = PQresultStatus(pg);
+	PGresult **dest;
+
+	dest = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ?
+		&answer->good : &answer->bad;
+	if (*dest == NULL)
+		*dest = pg;
+	else
+		PQclear(pg);
+	/* COPY would return the same one for ever */
+	return status != PGRES_COPY_IN && status != PGRES_COPY_OUT &&
+		status != PGRES_COPY_BOTH;
+}
+
+/* Reads until the server is ready for the next statement. */
+static enum pgbox_db_wait
+answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
+	    int64_t deadline)
+{
+	enum pgbox_db_wait wait;
+	PGresult *pg;
+
+	do {
+		wait = pgbox_db_wait_answer(db, deadline);
+		if (wait != PGBOX_DB_WAIT_DONE)
+			return wait;
+		pg = PQgetResult(db->conn);
+		if (pg == NULL) {
+			return PQstatus(db->conn) == CONNECTION_OK ?
+				PGBOX_DB_WAIT_DONE : PGBOX_DB_WAIT_LOST;
+		}
+	} while (answer_add(answer, pg));
+	return PGBOX_DB_WAIT_LOST;
+}
+
+/* The deadline has passed: the connection is given up in any case, because the
+   cancel request could still be under way to the next statement. */
+static enum pgbox_db_wait
+answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
+{
+	enum pgbox_db_wait wait;
+	pid_t pid;
+
+	pid = pgbox_db_cancel_start(db);
+	wait = answer_read(db, answer,
+			   pgbox_db_now_msecs() + CANCEL_WAIT_MSECS);
+	pgbox_db_cancel_end(pid);
+	return wait;
+}
+
+/*
+ * One run
+ */
+
+/* Returns the state after the server has answered the statement with an error:
+   it rolls back by itself, but not what BEGIN has begun before. */
+static enum pgbox_db_state state_after_error(enum pgbox_db_state busy)
+{
+	switch (busy) {
+	case PGBOX_DB_STATE_BUSY:
+	case PGBOX_DB_STATE_TXN_BEGINNING:
+	case PGBOX_DB_STATE_TXN_COMMITTING:
+		return PGBOX_DB_STATE_IDLE;
+	case PGBOX_DB_STATE_TXN_BUSY:
+		return PGBOX_DB_STATE_TXN;
+	case PGBOX_DB_STATE_CHECKING:
+	case PGBOX_DB_STATE_TXN_ROLLING_BACK:
+		/* of no use any more */
+		return PGBOX_DB_STATE_DISCONNECTED;
+	case PGBOX_DB_STATE_DISCONNECTED:
+	case PGBOX_DB_STATE_CONNECTING:
+	case PGBOX_DB_STATE_IDLE:
+	case PGBOX_DB_STATE_TXN:
+	case PGBOX_DB_STATE_COUNT:
+		break;
+	}
+	i_unreached();
+}
+
+/* Goes to the state if the server agrees, disconnects otherwise. */
+static void leave_busy_state(struct pgbox_db *db, enum pgbox_db_state state)
+{
+	PGTransactionStatusType status = PQtransactionStatus(db->conn);
+	bool in_txn = status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+
+	if (state == PGBOX_DB_STATE_DISCONNECTED)
+		pgbox_db_disconnect(db, "Failed");
+	else if (status != PQTRANS_IDLE && !in_txn)
+		pgbox_db_disconnect(db, "Not ready for a statement");
+	else if (in_txn != (state == PGBOX_DB_STATE_TXN))
+		pgbox_db_disconnect(db, "Unexpected transaction status");
+	else
+		pgbox_db_set_state(db, state);
+}
+
+/* The whole answer is there. */
+static int
+run_finish(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+	   struct pgbox_db_answer *answer, struct pgbox_db_result **result_r,
+	   struct pgbox_db_failure *failure_r)
+{
+	if (answer->bad != NULL) {
+		pgbox_db_failure_from_result(db, stmt->query, answer->bad,
+					     answer->good != NULL, failure_r);
+		if (strcmp(failure_r->sqlstate, PGBOX_SQLSTATE_READ_ONLY) == 0)
+			pgbox_db_disconnect(db, "The server is read-only");
+		else
+			leave_busy_state(db, state_after_error(stmt->busy));
+		return -1;
+	}
+	if (answer->good == NULL) {
+		pgbox_db_failure_lost(db, stmt->query, TRUE, "No result",
+				      failure_r);
+		pgbox_db_disconnect(db, "No result");
+		return -1;
+	}
+	leave_busy_state(db, stmt->done);
+	if (db->state != stmt->done && stmt->done == PGBOX_DB_STATE_TXN) {
+		pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_INTERNAL,
+			t_strdup_printf("Query %s: The server is not in a "
+					"transaction", stmt->query->name));
+		return -1;
+	}
+	*result_r = pgbox_db_result_create(stmt->query, answer->good);
+	answer->good = NULL;
+	return 0;
+}
+
+/* The connection was lost or the deadline has passed, with or without an
+   answer before. */
+static int
+run_give_up(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+	    bool expired, struct pgbox_db_answer *answer,
+	    struct pgbox_db_failure *failure_r)
+{
+	if (answer->bad != NULL) {
+		pgbox_db_failure_from_result(db, stmt->query, answer->bad,
+					     answer->good != NULL, failure_r);
+	} else if (expired) {
+		pgbox_db_failure_deadline(db, stmt->query, TRUE, failure_r);
+	} else {
+		pgbox_db_failure_lost(db, stmt->query, TRUE,
+			pgbox_db_error_one_line(PQerrorMessage(db->conn)),
+			failure_r);
+	}
+	pgbox_db_disconnect(db, failure_r->message);
+	return -1;
+}
+
+static int
+run_read(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+	 int64_t deadline, struct pgbox_db_result **result_r,
+	 struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_answer answer;
+	enum pgbox_db_wait wait;
+	bool expired = FALSE;
+	int ret;
+
+	i_zero(&answer);
+	wait = answer_read(db, &answer, deadline);
+	if (wait == PGBOX_DB_WAIT_DEADLINE) {
+		expired = TRUE;
+		wait = answer_cancel(db, &answer);
+	}
+
+	if (wait != PGBOX_DB_WAIT_DONE)
+		ret = run_give_up(db, stmt, expired, &answer, failure_r);
+	else
+		ret = run_finish(db, stmt, &answer, result_r, failure_r);
+	answer_free(&answer);
+
+	if (expired && db->state != PGBOX_DB_STATE_DISCONNECTED) {
+		pgbox_db_disconnect(db, "The deadline has passed");
+		if (ret == 0 && stmt->done == PGBOX_DB_STATE_TXN) {
+			/* in time, but now it is rolled back */
+			pgbox_db_result_free(result_r);
+			pgbox_db_failure_deadline(db, stmt->query, FALSE,
+						  failure_r);
+			ret = -1;
+		}
+	}
+	return ret;
+}
+
+static int
+run_send(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+	 int64_t deadline, struct pgbox_db_failure *failure_r)
+{
+	enum pgbox_db_wait wait = PGBOX_DB_WAIT_LOST;
+	int ret;
+
+	T_BEGIN {
+		struct pgbox_db_wire_params wire;
+
+		pgbox_db_params_get_wire(stmt->params, &wire);
+		i_assert(wire.count == (int)stmt->query->param_count);
+		ret = PQsendQueryParams(db->conn, stmt->query->sql, wire.count,
+					wire.types, wire.values, wire.lengths,
+					wire.formats, 1);
+	} T_END;
+	if (ret != 0)
+		wait = pgbox_db_wait_sent(db, deadline);
+
+	/* The server does not commit before it has the last bytes (Sync). The
+	   connection is closed so that it never gets them. */
+	switch (wait) {
+	case PGBOX_DB_WAIT_DONE:
+		return 0;
+	case PGBOX_DB_WAIT_DEADLINE:
+		pgbox_db_failure_deadline(db, stmt->query, FALSE, failure_r);
+		break;
+	case PGBOX_DB_WAIT_LOST:
+		pgbox_db_failure_lost(db, stmt->query, FALSE,
+			pgbox_db_error_one_line(PQerrorMessage(db->conn)),
+			failure_r);
+		break;
+	}
+	pgbox_db_disconnect(db, failure_r->message);
+	return -1;
+}
+
+static void
+run_log(struct event *event, const struct pgbox_db_statement *stmt,
+	int64_t start_usecs, const struct pgbox_db_result *result,
+	const struct pgbox_db_failure *failure)
+{
+	int64_t usecs = pgbox_db_now_usecs() - start_usecs;
+
+	if (result == NULL) {
+		event_add_str(event, "error", failure->message);
+		event_add_str(event, "sqlstate", failure->sqlstate);
+		e_debug(event, "Query failed after %lld us: %s",
+			(long long)usecs, failure->message);
+	} else {
+		event_add_int(event, "rows", pgbox_db_result_rows(result));
+		e_debug(event, "Query %s: %u rows in %lld us",
+			stmt->query->name, pgbox_db_result_rows(result),
+			(long long)usecs);
+	}
+}
+
+int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+		 int64_t deadline, struct pgbox_db_result **result_r,
+		 struct pgbox_db_failure *failure_r)
+{
+	int64_t start_usecs = pgbox_db_now_usecs();
+	struct event *event;
+	int ret;
+
+	*result_r = NULL;
+	i_zero(failure_r);
+
+	if (pgbox_db_is_dead(db)) {
+		pgbox_db_failure_lost(db, stmt->query, FALSE,
+				      "The server has closed the connection",
+				      failure_r);
+		pgbox_db_disconnect(db, "Closed by the server");
+		return -1;
+	}
+
+	event = event_create(db->event);
+	event_set_name(event, "pgbox_query_finished");
+	event_add_str(event, "query", stmt->query->name);
+
+	pgbox_db_set_state(db, stmt->busy);
+	ret = run_send(db, stmt, deadline, failure_r);
+	if (ret == 0)
+		ret = run_read(db, stmt, deadline, result_r, failure_r);
+	i_assert((ret == 0) == (*result_r != NULL));
+
+	run_log(event, stmt, start_usecs, *result_r, failure_r);
+	event_unref(&event);
+	return ret;
+}
+
+/*
+ * With retries
+ */
+
+/* Returns TRUE if the server can't have run the statement, and another
+   connection may help. */
+static bool failure_wants_reconnect(const struct pgbox_db_failure *failure)
+{
+	return failure->error == PGBOX_DB_ERROR_UNAVAILABLE ||
+		strcmp(failure->sqlstate, PGBOX_SQLSTATE_STARTING_UP) == 0 ||
+		strcmp(failure->sqlstate, PGBOX_SQLSTATE_READ_ONLY) == 0;
+}
+
+int pgbox_db_run_retrying(struct pgbox_db *db,
+			  const struct pgbox_db_statement *stmt,
+			  unsigned int timeout_msecs,
+			  struct pgbox_db_result **result_r,
+			  struct pgbox_db_failure *failure_r)
+{
+	/* connecting has a timeout of its own */
+	int64_t left_msecs = timeout_msecs, deadline;
+	unsigned int conflicts = 0;
+	bool reconnected = FALSE;
+
+	for (;;) {
+		if (pgbox_db_connect(db, failure_r) < 0)
+			return -1;
+		deadline = pgbox_db_now_msecs() + left_msecs;
+		if (pgbox_db_run(db, stmt, deadline, result_r, failure_r) == 0)
+			return 0;
+
+		if (failure_r->error == PGBOX_DB_ERROR_CONFLICT &&
+		    conflicts < CONFLICT_MAX_RETRIES) {
+			unsigned int msecs =
+				i_rand_minmax(CONFLICT_WAIT_MIN_MSECS,
+					      CONFLICT_WAIT_MAX_MSECS);
+
+			if (!pgbox_db_wait_msecs(msecs, deadline))
+				return -1;
+			conflicts++;
+		} else if (failure_wants_reconnect(failure_r) && !reconnected) {
+			pgbox_db_disconnect(db, failure_r->message);
+			reconnected = TRUE;
+		} else {
+			return -1;
+		}
+		left_msecs = deadline - pgbox_db_now_msecs();
+		if (left_msecs <= 0)
+			return -1;
+	}
+}
