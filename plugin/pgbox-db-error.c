@@ -23,6 +23,7 @@ static const struct {
 } sqlstate_table[] = {
 	/* raised by our functions */
 	{ "PB404", PGBOX_DB_ERROR_NOT_FOUND },
+	{ "PB410", PGBOX_DB_ERROR_NOT_FOUND },
 	{ "PB409", PGBOX_DB_ERROR_EXISTS },
 	{ "PB400", PGBOX_DB_ERROR_NOT_POSSIBLE },
 	{ "PB413", PGBOX_DB_ERROR_LIMIT },
@@ -30,6 +31,7 @@ static const struct {
 
 	{ "40001", PGBOX_DB_ERROR_CONFLICT },	/* serialization_failure */
 	{ "40P01", PGBOX_DB_ERROR_CONFLICT },	/* deadlock_detected */
+	{ "40003", PGBOX_DB_ERROR_UNCERTAIN },	/* ..._completion_unknown */
 	{ "57014", PGBOX_DB_ERROR_TIMEOUT },	/* query_canceled */
 	{ "55P03", PGBOX_DB_ERROR_TIMEOUT },	/* lock_not_available */
 	{ "25P03", PGBOX_DB_ERROR_TIMEOUT },	/* idle_in_transaction_... */
