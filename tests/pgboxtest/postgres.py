@@ -88,11 +88,24 @@ class Postgres:
         self.stop()
         self.start()
 
+    def ensure_started(self):
+        if self.process.poll() is not None:
+            self.start()
+
+    def answers(self):
+        """Whether queries work now (false during crash recovery)."""
+        return self._psql("select 1").returncode == 0
+
     def frontend_backends(self):
         """The server process ids that work for Dovecot, not for the tests."""
         rows = self.sql("select pid from pg_stat_activity where usename = "
                         f"'{FRONTEND_ROLE}' and backend_type = 'client backend'")
         return [int(row[0]) for row in rows]
+
+    def terminate_frontend_backends(self):
+        """End the frontends' connections, as an admin would; how many."""
+        return len(self.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename "
+                            f"= '{FRONTEND_ROLE}' and backend_type = 'client backend'"))
 
     def dsn(self, user=SYSTEM_USER, database=DATABASE):
         """A libpq connection string over the Unix socket."""
