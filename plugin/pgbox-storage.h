@@ -1,0 +1,147 @@
+#ifndef PGBOX_STORAGE_H
+#define PGBOX_STORAGE_H
+
+/* The objects of the storage driver, as its files share them. A storage is
+   one account of the database as one namespace sees it. */
+
+#include "index-storage.h"
+#include "pgbox-settings.h"
+#include "pgbox-db.h"
+
+#define PGBOX_STORAGE_NAME "pgbox"
+/* Hierarchy separator of names in the database */
+#define PGBOX_HIERARCHY_SEP '/'
+/* Distance of two modseqs that the database gives (sql/functions): lib-index
+   may add as many records of its own in between. */
+#define PGBOX_MODSEQ_GAP 65536
+
+struct pgbox_mail_window;
+
+struct pgbox_storage {
+	struct mail_storage storage;
+	const struct pgbox_settings *set;
+	/* own reference; shared by the storages of the process */
+	struct pgbox_db *db;
+	/* of the namespace's owner or the setting pgbox_account */
+	const char *account_name;
+	/* 0 until pgbox_storage_open_account() succeeded */
+	int64_t account_id;
+};
+
+/* Header extension "pgbox" of a local index: what of the database it holds */
+struct pgbox_index_header {
+	/* epoch the rest belongs to; 0 = nothing was synced yet */
+	uint64_t epoch;
+	/* HIGHESTMODSEQ of the database that the index has been synced to */
+	uint64_t modseq;
+	/* number of mailbox_keyword rows known to the index */
+	uint32_t keywords;
+	uint32_t unused;
+};
+
+struct pgbox_mailbox {
+	struct mailbox box;
+	struct pgbox_storage *storage;
+
+	/* The row of the database; 0 until the mailbox was looked up */
+	int64_t mailbox_id;
+	guid_128_t guid;
+	uint32_t uid_validity;
+	/* UIDNEXT and HIGHESTMODSEQ when the row was last read: lower bounds
+	   for looking up a lost COMMIT */
+	uint32_t uid_next;
+	uint64_t modseq;
+
+	/* id of struct pgbox_index_header's extension in box.index */
+	uint32_t hdr_ext_id;
+	/* metadata and small bodies that were read ahead (pgbox-mail-window.h);
+	   NULL until needed */
+	struct pgbox_mail_window *window;
+};
+
+#define PGBOX_STORAGE(s)	container_of(s, struct pgbox_storage, storage)
+#define PGBOX_MAILBOX(s)	container_of(s, struct pgbox_mailbox, box)
+
+extern struct mail_storage pgbox_storage;
+extern struct mail_vfuncs pgbox_mail_vfuncs;
+
+/* Makes storage->account_id known: looks the account up, or creates it if the
+   settings allow. Returns 0, or -1 with the storage's error set. */
+int pgbox_storage_open_account(struct pgbox_storage *storage);
+
+/* Reads the mailbox's row (mailbox_id, guid, ...) if it is not known yet.
+   Returns 1 if it exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is
+   set), -1 on failure with the storage's error set. */
+int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox);
+/* The database said that the row is gone: the mailbox was deleted elsewhere.
+   Ends the session's use of it cleanly. */
+void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);
+
+/* ---- pgbox-sync.c ---- */
+struct mailbox_sync_context *
+pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags);
+/* Brings the local index to the state of the database. Returns 0, or -1 with
+   the storage's error set. With own_modseq != 0: if nothing but the caller's own change, which got
+   that MODSEQ, was new, it is hidden from the view as IMAP's .SILENT wants. */
+int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
+	       uint64_t own_modseq);
+
+/* ---- pgbox-transaction.c ---- */
+struct mailbox_transaction_context *
+pgbox_transaction_begin(struct mailbox *box,
+			enum mailbox_transaction_flags flags,
+			const char *reason);
+int pgbox_transaction_commit(struct mailbox_transaction_context *t,
+			     struct mail_transaction_commit_changes *changes_r);
+void pgbox_transaction_rollback(struct mailbox_transaction_context *t);
+void pgbox_mail_update_flags(struct mail *mail, enum modify_type modify_type,
+			     enum mail_flags flags);
+void pgbox_mail_update_keywords(struct mail *mail, enum modify_type modify_type,
+				struct mail_keywords *keywords);
+void pgbox_mail_expunge(struct mail *mail);
+
+/* ---- pgbox-save.c, pgbox-copy.c ---- */
+struct mail_save_context *
+pgbox_save_alloc(struct mailbox_transaction_context *t);
+int pgbox_save_begin(struct mail_save_context *ctx, struct istream *input);
+int pgbox_save_continue(struct mail_save_context *ctx);
+int pgbox_save_finish(struct mail_save_context *ctx);
+void pgbox_save_cancel(struct mail_save_context *ctx);
+int pgbox_copy(struct mail_save_context *ctx, struct mail *mail);
+int pgbox_transaction_save_commit_pre(struct mail_save_context *ctx);
+void pgbox_transaction_save_commit_post(struct mail_save_context *ctx,
+		struct mail_index_transaction_commit_result *result);
+void pgbox_transaction_save_rollback(struct mail_save_context *ctx);
+/* Returns a new reference to the bytes of a mail that is being saved in this
+   transaction, seekable from offset 0. */
+struct istream *pgbox_save_open_stream(struct mail *mail);
+
+/* ---- pgbox-mail.c ---- */
+struct mail *
+pgbox_mail_alloc(struct mailbox_transaction_context *t,
+		 enum mail_fetch_field wanted_fields,
+		 struct mailbox_header_lookup_ctx *wanted_headers);
+
+/* ---- pgbox-attribute.c ---- */
+int pgbox_attribute_set(struct mailbox_transaction_context *t,
+			enum mail_attribute_type type_flags, const char *key,
+			const struct mail_attribute_value *value);
+int pgbox_attribute_get(struct mailbox *box,
+			enum mail_attribute_type type_flags, const char *key,
+			struct mail_attribute_value *value_r);
+struct mailbox_attribute_iter *
+pgbox_attribute_iter_init(struct mailbox *box,
+			  enum mail_attribute_type type_flags,
+			  const char *prefix);
+const char *pgbox_attribute_iter_next(struct mailbox_attribute_iter *iter);
+int pgbox_attribute_iter_deinit(struct mailbox_attribute_iter *iter);
+
+/* ---- pgbox-error.c: database failures as storage errors ---- */
+
+/* Sets the error and logs it once where the admin must act. */
+void pgbox_storage_set_failure(struct mail_storage *storage,
+			       const struct pgbox_db_failure *failure);
+void pgbox_mailbox_set_failure(struct pgbox_mailbox *mbox,
+			       const struct pgbox_db_failure *failure);
+
+#endif
