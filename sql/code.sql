@@ -30,7 +30,6 @@
 \ir functions/uids-assign.sql
 \ir functions/uids-compress.sql
 \ir functions/upload-abort.sql
-\ir functions/upload-begin.sql
 \ir functions/upload-chunk.sql
 \ir views/attachment-view.sql
 \ir views/mail-view.sql

@@ -22,7 +22,6 @@ grant execute on function
     pgbox.mailbox_claim_recent,
     pgbox.subscription_set,
     pgbox.attribute_set,
-    pgbox.upload_begin,
     pgbox.upload_chunk,
     pgbox.upload_abort,
     pgbox.mail_save,

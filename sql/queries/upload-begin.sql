@@ -1,3 +1,0 @@
--- $1 account
--- Columns: message_id.
-select pgbox.upload_begin($1)
