@@ -210,13 +210,10 @@ connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
 			break;
 		return NULL;
 	case PGBOX_DB_WAIT_DEADLINE:
-		/* what earlier attempts said, and this one's place */
-		return t_strdup_printf("%s%sconnection to server \"%s\", "
-			"port %s timed out after %lld milliseconds",
-			PQerrorMessage(db->conn),
-			*PQerrorMessage(db->conn) == '\0' ? "" : "\n",
-			PQhost(db->conn) == NULL ? "" : PQhost(db->conn),
-			PQport(db->conn) == NULL ? "" : PQport(db->conn),
+		return t_strdup_printf("connection to server at \"%s\", port "
+			"%s timed out after %lld milliseconds",
+			*host->hostaddr != '\0' ? host->hostaddr : host->host,
+			*host->port != '\0' ? host->port : "default",
 			(long long)(pgbox_db_now_msecs() - start));
 	case PGBOX_DB_WAIT_LOST:
 		break;

@@ -178,6 +178,14 @@ void pgbox_db_failure_from_result(struct pgbox_db *db,
 {
 	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 
+	if (PQresultStatus(res) != PGRES_FATAL_ERROR) {
+		/* COPY or nothing: not one of our statements */
+		pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_INTERNAL,
+			t_strdup_printf("Query %s: Unexpected result %s",
+				query->name,
+				PQresStatus(PQresultStatus(res))));
+		return;
+	}
 	if (sqlstate == NULL || strlen(sqlstate) != SQLSTATE_LENGTH) {
 		/* libpq made this result: the connection was lost */
 		pgbox_db_failure_lost(db, query, TRUE,
