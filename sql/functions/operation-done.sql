@@ -29,6 +29,7 @@ begin
     r_uid_validity := v_box.uid_validity;
     r_uids := '{}';
     if cardinality(p_guid) > 0 then
+        -- Copies that were made of them since have higher UIDs.
         r_uids := array(
             select m.uid
             from pgbox.mail m
@@ -40,6 +41,7 @@ begin
                 and m.uid >= p_min_uid
                 and s.guid = any (p_guid)
             order by m.uid
+            limit cardinality(p_guid)
         );
         r_done := cardinality(r_uids) = cardinality(p_guid);
         return;

@@ -11,12 +11,22 @@ language sql
 set search_path = pg_catalog, pg_temp
 as $$
     update pgbox.account a
-    set last_uid_validity = greatest(
-            coalesce(p_wanted, extract(epoch from clock_timestamp())::bigint, 0),
-            a.last_uid_validity + case when p_wanted is null then 1 else 0 end
+    set last_uid_validity = least(
+            greatest(
+                coalesce(p_wanted, extract(epoch from clock_timestamp())::bigint, 0),
+                a.last_uid_validity + case when p_wanted is null then 1 else 0 end
+            ),
+            4294967295
         )
     where a.account_id = p_account_id
-    returning coalesce(p_wanted, a.last_uid_validity)
+    returning coalesce(
+        p_wanted,
+        case
+            -- dsync brought the highest one: better one that does not rise.
+            when a.last_uid_validity = 4294967295 then extract(epoch from clock_timestamp())::bigint
+            else a.last_uid_validity
+        end
+    )
 $$;
 
 comment on function pgbox.uid_validity_next(bigint, bigint) is 'A UIDVALIDITY that the account has never used.';

@@ -1,0 +1,68 @@
+-- mail_change(), mail_keywords_change(), mails_expunge()
+begin;
+set local search_path = tap, public;
+select plan(38);
+
+select tap.new_mailbox('a');
+select tap.save('a', 5);
+
+-- Flags; unseen is what is easy to get wrong.
+select is((tap.change('a', '{1,2}', p_add => 8)).r_changed, true, '\Seen is added');
+select is(tap.counters('a'), '5/3/20 6', 'and unseen goes down');
+select is((tap.change('a', '{1}', p_add => 8)).r_changed, false, 'twice changes nothing');
+select is(tap.counters('a'), '5/3/20 6', 'not even the counter');
+select is((tap.change('a', '{1}', p_add => 1)).r_changed, true, '\Answered is added to a seen mail');
+select is(tap.counters('a'), '5/3/20 6', 'which does not count');
+select is((tap.change('a', '{1}', p_add => 2, p_remove => 8)).r_changed, true, '\Seen is replaced');
+select is(tap.counters('a'), '5/4/20 6', 'and unseen goes up');
+select is((tap.change('a', '{1,2,3}', p_remove => 31, p_add => 8)).r_changed, true, 'flags are replaced, seen stays or comes');
+select is(tap.counters('a'), '5/2/20 6', 'and unseen is right');
+select is(tap.mails('a'), '1:8 2:8 3:8 4:0 5:0', 'so are the flags');
+select tap.change('a', '{1,2,3}', p_remove => 31);
+select is(tap.counters('a'), '5/5/20 6', 'all removed');
+
+-- MODSEQ
+create temporary table old as select tap.modseq('a') as modseq;
+select is((tap.change('a', '{1,2,99}', p_add => 4)).r_modseq, (select modseq + 65536 from old), 'one change, one MODSEQ');
+select is((select array_agg(uid order by uid) from pgbox.mail where modseq = tap.modseq('a')), '{1,2}'::bigint[],
+    'for the mails that changed');
+select is((select uids from pgbox.mail_change where modseq = tap.modseq('a')), '{[1,3)}'::int8multirange, 'which are listed');
+update old set modseq = tap.modseq('a');
+select is((tap.change('a', '{1,2,99}', p_add => 4)).r_modseq, (select modseq from old), 'no change, no MODSEQ');
+select is(tap.modseq('a'), (select modseq from old), 'in the mailbox either');
+select is((tap.change('a', '{2,3}', p_add => 1)).r_changed, true, 'a partial change');
+select is((select array_agg(uid order by uid) from pgbox.mail where modseq > (select modseq from old)), '{2,3}'::bigint[],
+    'gives its MODSEQ only to its mails');
+
+-- UNCHANGEDSINCE
+select is((tap.change('a', '{1,2,3}', p_add => 2, p_max_modseq => (select modseq from old))).r_conflict_uids, '{2,3}'::bigint[],
+    'mails changed since are conflicts');
+select is(tap.mails('a'), '1:6 2:5 3:1 4:0 5:0', 'and are left alone');
+select is((tap.change('a', '{2}', p_keyword_add => 'k', p_max_modseq => (select modseq from old))).r_conflict_uids, '{2}'::bigint[],
+    'for keywords too');
+select is((tap.change('a', '{2}', p_expunge => true, p_max_modseq => (select modseq from old))).r_conflict_uids, '{2}'::bigint[],
+    'and for expunges');
+select is(tap.mails('a'), '1:6 2:5 3:1 4:0 5:0', 'nothing happened to it');
+
+-- Keywords
+select is((tap.change('a', '{1,2}', p_keyword_add => 'Work')).r_changed, true, 'a keyword is added');
+select is((tap.change('a', '{1,2}', p_keyword_add => 'WORK')).r_changed, false, 'in any case it is the same');
+select is((tap.change('a', '{2,3}', p_keyword_add => 'home')).r_changed, true, 'another one');
+select is(tap.mails('a'), '1:6[Work] 2:5[Work,home] 3:1[home] 4:0 5:0', 'both are there');
+select is((tap.change('a', '{1,3}', p_keyword_remove => 'work')).r_changed, true, 'one is removed');
+select is((select array_agg(uid order by uid) from pgbox.mail where modseq = tap.modseq('a')), '{1}'::bigint[],
+    'which changes only the mail that had it');
+select is((tap.change('a', '{1}', p_keyword_remove => 'nobody has it')).r_changed, false, 'an unknown keyword is not removed');
+select is((select count(*) from pgbox.mailbox_keyword where name = 'nobody has it'), 0::bigint, 'nor made');
+select is((tap.change('a', '{2}', p_keyword_add => 'work', p_keyword_clear => true)).r_changed, true, 'keywords are replaced');
+select is(tap.mails('a'), '1:6 2:5[Work] 3:1[home] 4:0 5:0', 'by those given');
+
+-- Expunge
+select is((tap.change('a', '{2,5,77}', p_expunge => true)).r_changed, true, 'mails are expunged');
+select is(tap.counters('a'), '3/3/12 6', 'the counters follow');
+select is((select array_agg(uid order by uid) from pgbox.expunged where modseq = tap.modseq('a')), '{2,5}'::bigint[],
+    'tombstones have the MODSEQ');
+select is((select count(*) from pgbox.mail_keyword where uid = 2), 0::bigint, 'keywords are gone with the mail');
+
+select * from finish();
+rollback;

@@ -1,0 +1,71 @@
+-- purge(), messages_remove()
+begin;
+set local search_path = tap, public;
+select plan(21);
+
+create temporary view counts as
+select
+    (select count(*) from pgbox.message) as messages,
+    (select count(*) from pgbox.message_chunk) as chunks,
+    (select count(*) from pgbox.message_part) as parts,
+    (select count(*) from pgbox.expunged) as tombstones;
+
+select tap.new_mailbox('a');
+select tap.new_mailbox('b');
+select tap.save('a');
+select tap.save('a');
+select tap.save('a');
+select tap.copy('a', '{2}', 'b');
+select tap.change('a', '{1,2}', p_expunge => true);
+
+select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'what is young stays');
+update pgbox.expunged set expunged_at = now() - interval '8 days';
+select is(pgbox.purge(tap.account('bert'), '7 days', '90 days', 100), 0::bigint, 'another account is left alone');
+select cmp_ok(pgbox.purge(null, '7 days', '90 days', 100), '>', 0::bigint, 'what is old goes');
+select results_eq('table counts', $$values (2::bigint, 2::bigint, 2::bigint, 2::bigint)$$,
+    'the message, with chunks and parts; not one that a copy needs, and no tombstone');
+select is(tap.sync('a', 0, 1, 0), 'M 3:0 T 1 2', 'a sync does not notice');
+select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'then nothing is left to do');
+
+update pgbox.expunged set expunged_at = now() - interval '91 days';
+create temporary table box as select modseq from pgbox.mailbox where mailbox_id = tap.mailbox('a');
+select is(pgbox.purge(null, '7 days', '90 days', 100), 2::bigint, 'old tombstones go');
+select is((select tombstones from counts), 0::bigint, 'all of them');
+select is((select history_floor from pgbox.mailbox where mailbox_id = tap.mailbox('a')), (select modseq from box),
+    'the mailbox says how far its history reaches back');
+select is((select modseq from pgbox.mailbox where mailbox_id = tap.mailbox('a')), (select modseq from box),
+    'HIGHESTMODSEQ stays');
+select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'then nothing is left to do');
+
+-- Batches, and a deleted mailbox
+select tap.new_mailbox('d');
+select tap.save('d', 5, p_keyword => 'k');
+select pgbox.attribute_set(tap.account(), tap.mailbox('d'), '', 'k', 'v');
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('d'));
+select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'a deleted mailbox stays for a while');
+update pgbox.mailbox set deleted_at = now() - interval '8 days' where name = 'd';
+select is(pgbox.purge(null, '7 days', '90 days', 3), 3::bigint, 'a batch is not larger than asked for');
+select is((select count(*) from pgbox.mailbox where name = 'd'), 1::bigint, 'the mailbox goes last');
+select cmp_ok((select sum(pgbox.purge(null, '7 days', '90 days', 3)) from generate_series(1, 10)), '>', 0::numeric,
+    'the rest follows');
+select is((select count(*) from pgbox.mailbox where name = 'd'), 0::bigint, 'the mailbox is gone');
+select is(
+    (select count(*) from pgbox.mail where mailbox_id not in (select mailbox_id from pgbox.mailbox))
+    + (select count(*) from pgbox.expunged where mailbox_id not in (select mailbox_id from pgbox.mailbox))
+    + (select count(*) from pgbox.mailbox_keyword where mailbox_id not in (select mailbox_id from pgbox.mailbox))
+    + (select count(*) from pgbox.mail_keyword where mailbox_id not in (select mailbox_id from pgbox.mailbox))
+    + (select count(*) from pgbox.mail_change where mailbox_id not in (select mailbox_id from pgbox.mailbox)),
+    0::bigint, 'with all its rows');
+select is((select messages from counts), 2::bigint, 'and its messages');
+select throws_ok($$select pgbox.purge(null, '7 days', '90 days', 0)$$, 'PB400', null, 'a batch of nothing is refused');
+
+-- Uploads
+select pgbox.upload_chunk(tap.account(), null, 0, 'x');
+select pgbox.purge(null, '7 days', '90 days', 100);
+select is((select count(*) from pgbox.message_upload), 1::bigint, 'a young upload stays');
+update pgbox.message_upload set started_at = now() - interval '2 days';
+select pgbox.purge(null, '7 days', '90 days', 100);
+select is((select count(*) from pgbox.message_upload) + (select chunks from counts), 2::bigint, 'an old one goes');
+
+select * from finish();
+rollback;
