@@ -246,7 +246,7 @@ class ImapClient:
         """One response: (tag, Status or tokens)."""
         chunks = []
         while True:
-            line = self.reader.readline()
+            line = self._read(self.reader.readline)
             if not line.endswith(b"\n"):
                 raise ConnectionLost("IMAP connection closed")
             line = line.rstrip(b"\r\n")
@@ -256,8 +256,15 @@ class ImapClient:
                 return parse_response(chunks)
             chunks.append(self._read_exactly(int(literal[2])))
 
+    @staticmethod
+    def _read(function, *args):
+        try:
+            return function(*args)
+        except ConnectionError as error:
+            raise ConnectionLost(f"IMAP connection closed: {error}") from error
+
     def _read_exactly(self, size):
-        data = self.reader.read(size)
+        data = self._read(self.reader.read, size)
         if len(data) != size:
             raise ConnectionLost("IMAP connection closed inside a literal")
         return data

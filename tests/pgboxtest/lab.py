@@ -85,6 +85,9 @@ class Lab:
 
     def close(self):
         for instance in self.instances:
+            if instance.process is not None:
+                instance.process.terminate()  # all at once; each takes a second
+        for instance in self.instances:
             instance.stop()
         if self._postgres is not None:
             self._postgres.stop()

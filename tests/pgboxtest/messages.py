@@ -59,6 +59,11 @@ def date_of(number):
     return f"{1 + number % 28} Jan {2001 + number // 28 % 20} 10:{number % 60:02}:00 +0000"
 
 
+def imap_date(number):
+    """An INTERNALDATE far in the past, different for each number."""
+    return f"{1 + number % 28:02}-Feb-{2001 + number // 28 % 20} 01:02:{number % 60:02} +0000"
+
+
 class Generator:
     """Random messages from one seed; the same seed gives the same messages for ever."""
 
