@@ -1,10 +1,12 @@
 -- Finds an account by its name and, if allowed, creates it with its INBOX.
--- Parameters: name; whether to create it.
+-- Parameters: name; whether to create it; whether it has an INBOX, which a
+--   public tree of mailboxes has not.
 -- Returns the account's id. Errors: PB404 no such account.
 -- Locks: none if it exists. Writes: account, mailbox.
 create or replace function pgbox.account_open(
     p_name text,
-    p_create boolean
+    p_create boolean,
+    p_inbox boolean default true
 )
 returns bigint
 language plpgsql
@@ -37,9 +39,11 @@ begin
         where a.name = p_name;
         return v_account_id;
     end if;
-    perform pgbox.mailbox_create(v_account_id, 'INBOX', gen_random_uuid(), true, null, null);
+    if p_inbox then
+        perform pgbox.mailbox_create(v_account_id, 'INBOX', gen_random_uuid(), true, null, null);
+    end if;
     return v_account_id;
 end
 $$;
 
-comment on function pgbox.account_open(text, boolean) is 'Finds an account by name, or creates it with its INBOX.';
+comment on function pgbox.account_open(text, boolean, boolean) is 'Finds an account by name, or creates it with its INBOX.';

@@ -1,7 +1,8 @@
 -- Deletes a mailbox: marks its row. Its mails stay until the purge. A mailbox
--- with children leaves a \Noselect node, as on a file system.
+-- with children leaves a \Noselect node, as on a file system; such a node
+-- itself can be deleted only when it has no children any more.
 -- Parameters: account; mailbox.
--- Returns nothing. Errors: PB404.
+-- Returns nothing. Errors: PB404, PB409 a \Noselect node with children.
 -- Locks: account row, mailbox row. Writes: mailbox.
 create or replace function pgbox.mailbox_delete(
     p_account_id bigint,
@@ -14,6 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_name text;
+    v_selectable boolean;
 begin
     perform pgbox.account_lock(p_account_id);
     update pgbox.mailbox b
@@ -21,7 +23,7 @@ begin
     where b.account_id = p_account_id
         and b.mailbox_id = p_mailbox_id
         and b.deleted_at is null
-    returning b.name into v_name;
+    returning b.name, b.selectable into v_name, v_selectable;
     if not found then
         raise exception using
             errcode = 'PB404',
@@ -33,6 +35,11 @@ begin
             and starts_with(b.name, v_name || '/')
             and b.deleted_at is null
     ) then
+        if not v_selectable then
+            raise exception using
+                errcode = 'PB409',
+                message = format('mailbox %L has children', v_name);
+        end if;
         perform pgbox.mailbox_create(p_account_id, v_name, gen_random_uuid(), false, null, null);
     end if;
 end
