@@ -17,6 +17,7 @@
 \ir functions/mailbox-enter-epoch.sql
 \ir functions/mailbox-lock.sql
 \ir functions/mailbox-rename.sql
+\ir functions/mailbox-restart.sql
 \ir functions/mailbox-sync.sql
 \ir functions/mailbox-update.sql
 \ir functions/mails-expunge.sql

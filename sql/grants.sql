@@ -18,6 +18,7 @@ grant execute on function
     pgbox.mailbox_rename,
     pgbox.mailbox_update,
     pgbox.mailbox_sync,
+    pgbox.mailbox_restart,
     pgbox.mailbox_enter_epoch,
     pgbox.mailbox_claim_recent,
     pgbox.subscription_set,

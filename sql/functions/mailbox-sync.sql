@@ -6,9 +6,10 @@
 --   p_epoch: the epoch these are from.
 -- Returns rows of three kinds, in this order:
 --   0  one row: numbers = {uid_validity, uid_next, modseq, first_recent_uid,
---      epoch, full, history_floor}, keyword_names = the keywords after
+--      epoch, full, tombstones_after}, keyword_names = the keywords after
 --      p_keywords. full is 1 if the rows are the whole mailbox: what they do
---      not name is gone. epoch is -1 while mailbox_enter_epoch() has to be
+--      not name is gone; tombstones up to tombstones_after are left out then.
+--      epoch is -1 while mailbox_enter_epoch() has to be
 --      called first; then nothing follows.
 --   1  a mail: uid, modseq, flags, keyword_ids; ascending UIDs.
 --   2  a tombstone: uid, modseq, guid; ascending modseq and UID.
@@ -72,12 +73,30 @@ begin
             order by k.keyword_id
         );
     end if;
+    if v_full then
+        -- A new frontend replays the newest tombstones exactly; about older
+        -- ones it tells clients a superset.
+        v_tombstones_after := greatest(
+            v_box.history_floor,
+            (
+                select x.modseq
+                from pgbox.expunged x
+                where x.account_id = p_account_id
+                    and x.mailbox_id = p_mailbox_id
+                order by x.modseq desc
+                offset 50000
+                limit 1
+            )
+        );
+    else
+        v_tombstones_after := p_modseq;
+    end if;
     return query
     select
         0::smallint, 0::bigint, 0::bigint, 0::smallint, null::smallint[], null::text,
         array[
             v_box.uid_validity, v_box.uid_next, v_box.modseq, v_box.first_recent_uid,
-            v_epoch, v_full::int, v_box.history_floor
+            v_epoch, v_full::int, v_tombstones_after
         ],
         v_names;
     if v_epoch = -1 or (v_box.modseq <= p_modseq and v_box.uid_next <= p_uid_next and not v_full) then
@@ -100,20 +119,6 @@ begin
         where m.account_id = p_account_id
             and m.mailbox_id = p_mailbox_id
         order by m.uid;
-        -- A new frontend replays the newest tombstones exactly; about older
-        -- ones it tells clients a superset.
-        v_tombstones_after := greatest(
-            v_box.history_floor,
-            (
-                select x.modseq
-                from pgbox.expunged x
-                where x.account_id = p_account_id
-                    and x.mailbox_id = p_mailbox_id
-                order by x.modseq desc
-                offset 50000
-                limit 1
-            )
-        );
     else
         -- Two steps: joined, the planner may read the whole mailbox.
         v_uids := array(
@@ -150,7 +155,6 @@ begin
                 and n.uid >= p_uid_next
         ) m
         order by m.uid;
-        v_tombstones_after := p_modseq;
     end if;
     return query
     select

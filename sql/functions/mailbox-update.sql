@@ -23,7 +23,12 @@ begin
         perform pgbox.account_lock(p_account_id);
         perform pgbox.uid_validity_next(p_account_id, p_uid_validity);
     end if;
-    perform pgbox.mailbox_lock(p_account_id, p_mailbox_id);
+    if p_uid_validity is distinct from (pgbox.mailbox_lock(p_account_id, p_mailbox_id)).uid_validity
+        and p_uid_validity is not null
+    then
+        -- Local indexes begin anew, and need MODSEQs above what they had.
+        perform pgbox.mailbox_restart(p_account_id, p_mailbox_id);
+    end if;
     update pgbox.mailbox b
     set uid_validity = coalesce(p_uid_validity, b.uid_validity),
         uid_next = greatest(b.uid_next, p_min_uid_next),

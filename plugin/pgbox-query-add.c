@@ -1,0 +1,418 @@
+/* Adding mails to a mailbox: saving new messages, copying, uploading large
+   ones. Knows the parameters of sql/functions/mail-save.sql and
+   mail-copy.sql, nothing of lib-storage or libpq. */
+
+#include "lib.h"
+#include "array.h"
+#include "sha2.h"
+#include "pgbox-query.h"
+#include "pgbox-message.h"
+#include "pgbox-query-mail.h"
+
+/* How one parameter array is filled from a mail */
+struct new_mail_column {
+	enum pgbox_db_array_type type;
+	void (*add)(struct pgbox_db_array *array,
+		    const struct pgbox_new_mail *mail);
+};
+
+static void add_guid(struct pgbox_db_array *array,
+		     const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_text(array, mail->guid);
+}
+
+static void add_message_id(struct pgbox_db_array *array,
+			   const struct pgbox_new_mail *mail)
+{
+	if (mail->message_id == 0)
+		pgbox_db_array_add_null(array);
+	else
+		pgbox_db_array_add_int(array, mail->message_id);
+}
+
+static void add_data(struct pgbox_db_array *array,
+		     const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_bytes(array, mail->data,
+				 mail->data == NULL ? 0 : mail->message->size);
+}
+
+static void add_size(struct pgbox_db_array *array,
+		     const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->message->size);
+}
+
+static void add_header_size(struct pgbox_db_array *array,
+			    const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->message->header_size);
+}
+
+static void add_sha256(struct pgbox_db_array *array,
+		       const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_bytes(array, mail->message->sha256,
+				 sizeof(mail->message->sha256));
+}
+
+static void add_received(struct pgbox_db_array *array,
+			 const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->received);
+}
+
+static void add_saved(struct pgbox_db_array *array,
+		      const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->saved);
+}
+
+static void add_sent(struct pgbox_db_array *array,
+		     const struct pgbox_new_mail *mail)
+{
+	if (mail->message->has_sent)
+		pgbox_db_array_add_int(array, mail->message->sent);
+	else
+		pgbox_db_array_add_null(array);
+}
+
+static void add_sent_zone(struct pgbox_db_array *array,
+			  const struct pgbox_new_mail *mail)
+{
+	if (mail->message->has_sent)
+		pgbox_db_array_add_int(array, mail->message->sent_zone);
+	else
+		pgbox_db_array_add_null(array);
+}
+
+static void add_subject(struct pgbox_db_array *array,
+			const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_text(array, mail->message->subject);
+}
+
+static void add_from(struct pgbox_db_array *array,
+		     const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_text(array, mail->message->from);
+}
+
+static void add_to(struct pgbox_db_array *array,
+		   const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_text(array, mail->message->to);
+}
+
+static void add_cc(struct pgbox_db_array *array,
+		   const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_text(array, mail->message->cc);
+}
+
+static void add_message_id_header(struct pgbox_db_array *array,
+				  const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_text(array, mail->message->message_id);
+}
+
+static void add_mime_parts(struct pgbox_db_array *array,
+			   const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_bytes(array, mail->message->mime_parts->data,
+				 mail->message->mime_parts->used);
+}
+
+static void add_envelope(struct pgbox_db_array *array,
+			 const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_bytes(array, mail->message->envelope,
+				 strlen(mail->message->envelope));
+}
+
+static void add_bodystructure(struct pgbox_db_array *array,
+			      const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_bytes(array, mail->message->bodystructure,
+				 strlen(mail->message->bodystructure));
+}
+
+static void add_flags(struct pgbox_db_array *array,
+		      const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->flags);
+}
+
+static void add_uid(struct pgbox_db_array *array,
+		    const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->uid);
+}
+
+static void add_pop3_uidl(struct pgbox_db_array *array,
+			  const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_text(array, mail->pop3_uidl);
+}
+
+static void add_pop3_order(struct pgbox_db_array *array,
+			   const struct pgbox_new_mail *mail)
+{
+	if (mail->pop3_order == 0)
+		pgbox_db_array_add_null(array);
+	else
+		pgbox_db_array_add_int(array, mail->pop3_order);
+}
+
+static void add_source_mailbox(struct pgbox_db_array *array,
+			       const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->source_mailbox_id);
+}
+
+static void add_source_uid(struct pgbox_db_array *array,
+			   const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->source_uid);
+}
+
+static void add_move(struct pgbox_db_array *array,
+		     const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_bool(array, mail->move);
+}
+
+/* p_guid ... p_pop3_order of mail_save() */
+static const struct new_mail_column save_columns[] = {
+	{ PGBOX_DB_ARRAY_TEXT, add_guid },
+	{ PGBOX_DB_ARRAY_INT8, add_message_id },
+	{ PGBOX_DB_ARRAY_BYTEA, add_data },
+	{ PGBOX_DB_ARRAY_INT8, add_size },
+	{ PGBOX_DB_ARRAY_INT8, add_header_size },
+	{ PGBOX_DB_ARRAY_BYTEA, add_sha256 },
+	{ PGBOX_DB_ARRAY_INT8, add_received },
+	{ PGBOX_DB_ARRAY_INT8, add_saved },
+	{ PGBOX_DB_ARRAY_INT8, add_sent },
+	{ PGBOX_DB_ARRAY_INT2, add_sent_zone },
+	{ PGBOX_DB_ARRAY_TEXT, add_subject },
+	{ PGBOX_DB_ARRAY_TEXT, add_from },
+	{ PGBOX_DB_ARRAY_TEXT, add_to },
+	{ PGBOX_DB_ARRAY_TEXT, add_cc },
+	{ PGBOX_DB_ARRAY_TEXT, add_message_id_header },
+	{ PGBOX_DB_ARRAY_BYTEA, add_mime_parts },
+	{ PGBOX_DB_ARRAY_BYTEA, add_envelope },
+	{ PGBOX_DB_ARRAY_BYTEA, add_bodystructure },
+	{ PGBOX_DB_ARRAY_INT2, add_flags },
+	{ PGBOX_DB_ARRAY_INT8, add_uid },
+	{ PGBOX_DB_ARRAY_TEXT, add_pop3_uidl },
+	{ PGBOX_DB_ARRAY_INT8, add_pop3_order },
+};
+
+/* p_source_mailbox_id ... p_pop3_order of mail_copy() */
+static const struct new_mail_column copy_columns[] = {
+	{ PGBOX_DB_ARRAY_INT8, add_source_mailbox },
+	{ PGBOX_DB_ARRAY_INT8, add_source_uid },
+	{ PGBOX_DB_ARRAY_BOOL, add_move },
+	{ PGBOX_DB_ARRAY_INT2, add_flags },
+	{ PGBOX_DB_ARRAY_INT8, add_saved },
+	{ PGBOX_DB_ARRAY_INT8, add_uid },
+	{ PGBOX_DB_ARRAY_TEXT, add_pop3_uidl },
+	{ PGBOX_DB_ARRAY_INT8, add_pop3_order },
+};
+
+static void
+params_add_columns(struct pgbox_db_params *params,
+		   const struct new_mail_column *columns,
+		   unsigned int column_count,
+		   const struct pgbox_new_mail *mails, unsigned int count)
+{
+	struct pgbox_db_array *array;
+	unsigned int i, j;
+
+	for (i = 0; i < column_count; i++) {
+		array = pgbox_db_param_array(params, columns[i].type);
+		for (j = 0; j < count; j++)
+			columns[i].add(array, &mails[j]);
+	}
+}
+
+static void
+params_add_min_modseq(struct pgbox_db_params *params,
+		      const struct pgbox_new_mail *mails, unsigned int count)
+{
+	uint64_t min_modseq = 0;
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		min_modseq = I_MAX(min_modseq, mails[i].min_modseq);
+	pgbox_db_param_int8(params, min_modseq);
+}
+
+static void
+params_add_keywords(struct pgbox_db_params *params,
+		    const struct pgbox_new_mail *mails, unsigned int count)
+{
+	struct pgbox_db_array *places, *names;
+	const char *const *keyword;
+	unsigned int i;
+
+	places = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT4);
+	names = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
+	for (i = 0; i < count; i++) {
+		if (mails[i].keywords == NULL)
+			continue;
+		for (keyword = mails[i].keywords; *keyword != NULL; keyword++) {
+			pgbox_db_array_add_int(places, i + 1);
+			pgbox_db_array_add_text(names, *keyword);
+		}
+	}
+}
+
+static void
+params_add_parts(struct pgbox_db_params *params,
+		 const struct pgbox_new_mail *mails, unsigned int count)
+{
+	enum {
+		MESSAGE, SECTION, MEDIA_TYPE, CHARSET, ENCODING, DISPOSITION,
+		FILENAME, HEADER_OFFSET, HEADER_SIZE, BODY_SIZE, BODY_LINES,
+		COLUMN_COUNT
+	};
+	struct pgbox_db_array *columns[COLUMN_COUNT];
+	const struct pgbox_message_part *part;
+	unsigned int i;
+
+	for (i = 0; i < COLUMN_COUNT; i++) {
+		columns[i] = pgbox_db_param_array(params,
+			i == MESSAGE || i == BODY_LINES ? PGBOX_DB_ARRAY_INT4 :
+			i >= HEADER_OFFSET ? PGBOX_DB_ARRAY_INT8 :
+			PGBOX_DB_ARRAY_TEXT);
+	}
+	for (i = 0; i < count; i++) {
+		array_foreach(&mails[i].message->parts, part) {
+			pgbox_db_array_add_int(columns[MESSAGE], i + 1);
+			pgbox_db_array_add_text(columns[SECTION], part->section);
+			pgbox_db_array_add_text(columns[MEDIA_TYPE],
+						part->media_type);
+			pgbox_db_array_add_text(columns[CHARSET], part->charset);
+			pgbox_db_array_add_text(columns[ENCODING],
+						part->encoding);
+			pgbox_db_array_add_text(columns[DISPOSITION],
+						part->disposition);
+			pgbox_db_array_add_text(columns[FILENAME],
+						part->filename);
+			pgbox_db_array_add_int(columns[HEADER_OFFSET],
+					       part->header_offset);
+			pgbox_db_array_add_int(columns[HEADER_SIZE],
+					       part->header_size);
+			pgbox_db_array_add_int(columns[BODY_SIZE],
+					       part->body_size);
+			pgbox_db_array_add_int(columns[BODY_LINES],
+					       part->body_lines);
+		}
+	}
+}
+
+static int
+add_exec(struct pgbox_db *db, const struct pgbox_query *query,
+	 const struct pgbox_db_params *params, unsigned int count,
+	 struct pgbox_add_result *result_r, struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_result *result;
+
+	if (pgbox_db_exec(db, query, params, &result, failure_r) < 0)
+		return -1;
+	result_r->uid_validity = pgbox_db_result_int(result, 0, 0);
+	t_array_init(&result_r->uids, count);
+	pgbox_db_result_int_array(result, 0, 2, &result_r->uids);
+	i_assert(array_count(&result_r->uids) == count);
+	pgbox_db_result_free(&result);
+	return 0;
+}
+
+int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const struct pgbox_new_mail *mails, unsigned int count,
+		     struct pgbox_add_result *result_r,
+		     struct pgbox_db_failure *failure_r)
+{
+	/* the bytes of several messages are too much for the data stack, which
+	   never shrinks again */
+	pool_t pool = pool_alloconly_create("pgbox save", 16 * 1024);
+	struct pgbox_db_params *params = pgbox_db_params_create(pool);
+	int ret;
+
+	pgbox_db_param_int8(params, id->account_id);
+	pgbox_db_param_int8(params, id->mailbox_id);
+	params_add_columns(params, save_columns, N_ELEMENTS(save_columns),
+			   mails, count);
+	params_add_min_modseq(params, mails, count);
+	params_add_keywords(params, mails, count);
+	params_add_parts(params, mails, count);
+	ret = add_exec(db, &pgbox_query_mail_save, params, count, result_r,
+		       failure_r);
+	pool_unref(&pool);
+	return ret;
+}
+
+int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const struct pgbox_new_mail *mails, unsigned int count,
+		     int64_t operation, struct pgbox_add_result *result_r,
+		     struct pgbox_db_failure *failure_r)
+{
+	pool_t pool = pool_alloconly_create("pgbox copy", 4 * 1024);
+	struct pgbox_db_params *params = pgbox_db_params_create(pool);
+	int ret;
+
+	pgbox_db_param_int8(params, id->account_id);
+	pgbox_db_param_int8(params, id->mailbox_id);
+	params_add_columns(params, copy_columns, N_ELEMENTS(copy_columns),
+			   mails, count);
+	params_add_min_modseq(params, mails, count);
+	params_add_keywords(params, mails, count);
+	pgbox_db_param_int8(params, operation);
+	ret = add_exec(db, &pgbox_query_mail_copy, params, count, result_r,
+		       failure_r);
+	pool_unref(&pool);
+	return ret;
+}
+
+int pgbox_run_upload(struct pgbox_db *db, int64_t account_id,
+		       int64_t *message_id, unsigned int n,
+		       const void *data, size_t size,
+		       struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_params *params =
+		pgbox_db_params_create(pool_datastack_create());
+	struct pgbox_db_result *result;
+
+	pgbox_db_param_int8(params, account_id);
+	if (*message_id == 0)
+		pgbox_db_param_null(params);
+	else
+		pgbox_db_param_int8(params, *message_id);
+	pgbox_db_param_int4(params, n);
+	pgbox_db_param_bytea(params, data, size);
+	if (pgbox_db_exec(db, &pgbox_query_upload_chunk, params, &result,
+			  failure_r) < 0)
+		return -1;
+	*message_id = pgbox_db_result_int(result, 0, 0);
+	pgbox_db_result_free(&result);
+	return 0;
+}
+
+int pgbox_run_upload_abort(struct pgbox_db *db, int64_t account_id,
+			     int64_t message_id,
+			     struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_params *params =
+		pgbox_db_params_create(pool_datastack_create());
+	struct pgbox_db_result *result;
+
+	pgbox_db_param_int8(params, account_id);
+	pgbox_db_param_int8(params, message_id);
+	if (pgbox_db_exec(db, &pgbox_query_upload_abort, params, &result,
+			  failure_r) < 0)
+		return -1;
+	pgbox_db_result_free(&result);
+	return 0;
+}

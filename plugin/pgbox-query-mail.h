@@ -1,0 +1,197 @@
+#ifndef PGBOX_QUERY_MAIL_H
+#define PGBOX_QUERY_MAIL_H
+
+/* Typed rows for the statements that read and change the mails of a mailbox.
+   All functions return 0, or -1 and the failure. */
+
+#include "pgbox-db.h"
+
+struct pgbox_message;
+
+/* Address of a mailbox: first parameters of all statements. */
+struct pgbox_mailbox_id {
+	int64_t account_id, mailbox_id;
+};
+
+/* ---- sync: sql/functions/mailbox-sync.sql ---- */
+
+/* What a local index has of the mailbox */
+struct pgbox_sync_position {
+	uint64_t epoch;
+	uint64_t modseq;
+	uint32_t uid_next;
+	/* number of keyword names known */
+	unsigned int keywords;
+};
+
+struct pgbox_sync_mail {
+	uint32_t uid;
+	uint8_t flags;
+	uint64_t modseq;
+	/* keyword_ids in pgbox_sync_rows.keyword_ids */
+	unsigned int keyword_idx, keyword_count;
+};
+
+struct pgbox_sync_tombstone {
+	uint32_t uid;
+	uint64_t modseq;
+	const char *guid;
+};
+
+struct pgbox_sync_rows {
+	/* FALSE if the mailbox is gone; the rest is unset then */
+	bool exists;
+	/* the database began a new epoch: pgbox_enter_epoch() has to be called
+	   first; the rest is unset then */
+	bool epoch_pending;
+	/* mails are the whole mailbox: what they don't name is gone */
+	bool full;
+	uint64_t epoch;
+	uint32_t uid_validity, uid_next, first_recent_uid;
+	uint64_t modseq;
+	/* if full: expunges up to this MODSEQ are not among the tombstones */
+	uint64_t tombstones_after;
+	/* names after the position's number of keywords */
+	ARRAY_TYPE(const_string) new_keywords;
+	/* ascending UIDs */
+	ARRAY(struct pgbox_sync_mail) mails;
+	/* numbers of mailbox_keyword, from 1 */
+	ARRAY_TYPE(pgbox_int64) keyword_ids;
+	/* ascending modseqs and UIDs */
+	ARRAY(struct pgbox_sync_tombstone) tombstones;
+};
+
+int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const struct pgbox_sync_position *position, pool_t pool,
+		     struct pgbox_sync_rows *rows_r,
+		     struct pgbox_db_failure *failure_r);
+/* Makes the whole mailbox look changed, for a local index that does not fit:
+   all frontends read it anew, with one MODSEQ for all mails. */
+int pgbox_run_restart(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		      struct pgbox_db_failure *failure_r);
+int pgbox_run_enter_epoch(struct pgbox_db *db,
+			    const struct pgbox_mailbox_id *id,
+			    struct pgbox_db_failure *failure_r);
+/* first_uid_r: the first UID that is \Recent for this session only */
+int pgbox_run_claim_recent(struct pgbox_db *db,
+			     const struct pgbox_mailbox_id *id,
+			     uint32_t uid_next, uint32_t *first_uid_r,
+			     struct pgbox_db_failure *failure_r);
+
+/* ---- change: sql/functions/mail-change.sql ---- */
+
+struct pgbox_keyword_change {
+	const char *name;
+	bool add;
+};
+
+/* What a transaction does to one existing mail */
+struct pgbox_mail_change {
+	uint32_t uid;
+	/* disjoint */
+	uint8_t flags_add, flags_remove;
+	bool expunge;
+	/* remove all keywords first */
+	bool keywords_clear;
+	/* no name twice; may be uncreated */
+	ARRAY(struct pgbox_keyword_change) keywords;
+};
+ARRAY_DEFINE_TYPE(pgbox_mail_change, struct pgbox_mail_change);
+
+struct pgbox_change_result {
+	/* MODSEQ of the change, valid if changed */
+	uint64_t modseq;
+	bool changed;
+	/* UIDs left alone because of max_modseq, ascending */
+	ARRAY_TYPE(pgbox_int64) conflict_uids;
+};
+
+/* max_modseq is 0 for no condition; operation: random number to look a lost
+   COMMIT up with. result_r is allocated from the data stack. */
+int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		       uint64_t max_modseq,
+		       const ARRAY_TYPE(pgbox_mail_change) *changes,
+		       int64_t operation, struct pgbox_change_result *result_r,
+		       struct pgbox_db_failure *failure_r);
+
+/* ---- save and copy: sql/functions/mail-save.sql, mail-copy.sql ---- */
+
+/* One mail to be added to a mailbox */
+struct pgbox_new_mail {
+	uint8_t flags;
+	/* NULL-terminated, or NULL */
+	const char *const *keywords;
+	time_t saved;
+	/* 0 = none wanted */
+	uint32_t uid;
+	/* may be NULL */
+	const char *pop3_uidl;
+	/* 0 = none */
+	uint32_t pop3_order;
+	uint64_t min_modseq;
+
+	/* a copy of this mail of the account, if not 0 */
+	int64_t source_mailbox_id;
+	uint32_t source_uid;
+	/* expunge the source in the same transaction */
+	bool move;
+
+	/* otherwise a new message; */
+	const struct pgbox_message *message;
+	const char *guid;
+	time_t received;
+	/* its octets, or NULL: */
+	const void *data;
+	/* they were uploaded as this message */
+	int64_t message_id;
+};
+ARRAY_DEFINE_TYPE(pgbox_new_mail, struct pgbox_new_mail);
+
+struct pgbox_add_result {
+	uint32_t uid_validity;
+	/* in the order of the mails, ascending */
+	ARRAY_TYPE(pgbox_int64) uids;
+};
+
+/* Adds mails, which are all new messages or all copies; never none. */
+int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const struct pgbox_new_mail *mails, unsigned int count,
+		     struct pgbox_add_result *result_r,
+		     struct pgbox_db_failure *failure_r);
+int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const struct pgbox_new_mail *mails, unsigned int count,
+		     int64_t operation, struct pgbox_add_result *result_r,
+		     struct pgbox_db_failure *failure_r);
+
+/* Sends one chunk of a large message; *message_id is 0 for the first one and
+   set by it. Chunk n begins at offset n * PGBOX_CHUNK_BYTES. */
+#define PGBOX_CHUNK_BYTES (256 * 1024)
+int pgbox_run_upload(struct pgbox_db *db, int64_t account_id,
+		       int64_t *message_id, unsigned int n,
+		       const void *data, size_t size,
+		       struct pgbox_db_failure *failure_r);
+int pgbox_run_upload_abort(struct pgbox_db *db, int64_t account_id,
+			     int64_t message_id,
+			     struct pgbox_db_failure *failure_r);
+
+/* ---- lost commits: sql/functions/operation-done.sql ---- */
+
+struct pgbox_operation {
+	/* lower bounds of the UIDs and MODSEQ that it can have given */
+	uint32_t min_uid;
+	uint64_t min_modseq;
+	/* of a change or copy */
+	int64_t operation;
+	/* of a save: NULL-terminated GUIDs of its messages, otherwise NULL */
+	const char *const *guids;
+};
+
+/* done_r: whether it was committed; result_r has the UIDs then: of a save or
+   copy the new ones, of a change the changed ones. */
+int pgbox_run_operation_done(struct pgbox_db *db,
+			       const struct pgbox_mailbox_id *id,
+			       const struct pgbox_operation *operation,
+			       bool *done_r, struct pgbox_add_result *result_r,
+			       struct pgbox_db_failure *failure_r);
+
+#endif
