@@ -32,7 +32,6 @@ disable_plaintext_auth = no
 auth_cache_size = 0
 auth_worker_max_count = 2
 first_valid_uid = 1
-mail_save_crlf = yes
 mail_location = {location}
 mail_plugins = {mail_plugins}
 mail_attribute_dict = {attribute_dict}

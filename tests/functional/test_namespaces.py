@@ -1,0 +1,137 @@
+"""Shared and public namespaces: other accounts' mail, with ACLs where Dovecot wants them."""
+
+import os
+import shutil
+
+import pytest
+
+from pgboxtest import messages
+from pgboxtest.dovecot import MAIL_USER
+
+PUBLIC = """
+namespace public {
+  type = public
+  prefix = Public/
+  separator = /
+  subscriptions = no
+  location = %s
+}
+"""
+SHARED = """
+namespace shared {
+  type = shared
+  prefix = shared/%%%%u/
+  separator = /
+  subscriptions = no
+  list = children
+  location = %s
+}
+"""
+
+
+def public_location(backend, lab):
+    if backend == "sdbox":
+        return f"sdbox:{lab.directory}/public-sdbox"
+    return f"pgbox:{lab.directory}/public-cache"
+
+
+@pytest.fixture(scope="module", params=["sdbox", "tested"])
+def public(lab, request):
+    """Two frontends with one public namespace."""
+    backend = lab.tested if request.param == "tested" else request.param
+    account = lab.new_user("public")
+    location = public_location(backend, lab).replace("/public-", f"/{account}-")
+    path = location.partition(":")[2]
+    os.makedirs(path)
+    shutil.chown(path, MAIL_USER, MAIL_USER)
+    plugin = {"pgbox_account_public": account} if backend == "pgbox" else {}
+    servers = [lab.dovecot(request.param, f"public-{name}", plugin=plugin,
+                           extra=PUBLIC % location) for name in "ab"]
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+def test_public_is_one_for_all(public, lab):
+    users = [lab.new_user("reader") for _ in range(2)]
+    one, two = (server.imap(user) for server, user in zip(public, users))
+    with one, two:
+        one.ok("CREATE Public/news")
+        one.append("Public/news", messages.numbered(1), ["Word"])
+        one.append("INBOX", messages.numbered(2))
+        two.select("Public/news")
+        assert list(two.bodies().values()) == [messages.numbered(1)]
+        two.ok("STORE 1 +FLAGS (\\Flagged)")
+        two.ok("COPY 1 INBOX")
+        assert two.status("INBOX", "MESSAGES") == {"MESSAGES": 1}
+        one.select("Public/news")
+        assert {b"\\Flagged", b"Word"} <= set(one.fetch("1", "FLAGS")[1]["FLAGS"])
+        assert b"Public/news" in two.list_names()
+        one.ok("UNSELECT")
+        one.ok("DELETE Public/news")
+        assert b"Public/news" not in two.list_names()
+
+
+def test_namespace_command(public, user):
+    with public[0].imap(user) as imap:
+        personal, _others, shared = imap.ok("NAMESPACE").named("NAMESPACE")[0]
+        assert personal == [[b"", b"/"]]
+        assert shared == [[b"Public/", b"/"]]
+
+
+def test_copy_between_namespaces(public, user):
+    """COPY and MOVE from a private into a public account: bytes must be copied, and are."""
+    with public[0].imap(user) as imap:
+        imap.ok("CREATE Public/drop")
+        for number in range(3):
+            imap.append("INBOX", messages.numbered(number), ["Word"])
+        imap.select("INBOX")
+        imap.ok("COPY 1 Public/drop")
+        imap.ok("MOVE 2:3 Public/drop")
+        assert len(imap.search("ALL")) == 1
+        imap.select("Public/drop")
+        assert list(imap.bodies().values()) == [messages.numbered(n) for n in range(3)]
+        assert all(b"Word" in values["FLAGS"] for values in imap.fetch("1:*", "FLAGS").values())
+        imap.ok("UNSELECT")
+        imap.ok("DELETE Public/drop")
+
+
+@pytest.fixture(scope="module", params=["sdbox", "tested"])
+def sharing(lab, request):
+    """An instance where users may share their mailboxes by ACL."""
+    backend = lab.tested if request.param == "tested" else request.param
+    name = f"shared-{request.param}"
+    directory = os.path.join(lab.directory, name)
+    os.makedirs(directory)
+    shutil.chown(directory, MAIL_USER, MAIL_USER)
+    location = f"sdbox:{lab.directory}/home-{request.param}/%%u/mail"
+    if backend == "pgbox":
+        location = f"pgbox:{directory}/%%u"
+    server = lab.dovecot(request.param, "sharing", mail_plugins=["acl"], imap_plugins=["imap_acl"],
+                         plugin={"acl": "vfile", "acl_shared_dict": f"file:{directory}/acls"},
+                         extra=SHARED % location)
+    yield server
+    server.stop()
+
+
+def test_shared_mailbox(sharing, lab):
+    """Whoever was given rights sees the owner's mailbox; nobody else, and nothing else."""
+    owner, friend, stranger = (lab.new_user(name) for name in ("owner", "friend", "stranger"))
+    name = f"shared/{owner}/box"
+    with sharing.imap(owner) as imap:
+        imap.ok("CREATE box")
+        imap.append("box", messages.numbered(1))
+        imap.append("INBOX", messages.numbered(2))
+        imap.ok(f"SETACL box {friend} lrws")
+    with sharing.imap(friend) as imap:
+        assert name.encode() in imap.list_names()
+        imap.select(name)
+        assert list(imap.bodies().values()) == [messages.numbered(1)]
+        imap.ok("STORE 1 +FLAGS (FromFriend)")
+        assert not imap.command(f"SELECT shared/{owner}/INBOX").ok
+    with sharing.imap(stranger) as imap:
+        assert name.encode() not in imap.list_names()
+        assert not imap.command(f"SELECT {name}").ok
+    with sharing.imap(owner) as imap:
+        imap.select("box")
+        assert b"FromFriend" in imap.fetch("1", "FLAGS")[1]["FLAGS"]

@@ -1,0 +1,112 @@
+"""A wrong setting ends the session at once, with one log line that names the setting."""
+
+import re
+
+import pytest
+
+from pgboxtest import messages
+from pgboxtest.process import wait_until
+
+WRONG = [
+    ("pgbox_dsn", None),
+    ("pgbox_dsn", "this is no conninfo"),
+    ("pgbox_dsn", "host=localhost no_such_option=1"),
+    ("pgbox_account_create", "maybe"),
+    ("pgbox_query_timeout", "soon"),
+    ("pgbox_query_timeout", "-1s"),
+    ("pgbox_connect_timeout", "5 parsecs"),
+    ("pgbox_idle_disconnect", "x"),
+    ("pgbox_expunge_retention", "7 fortnights"),
+]
+
+
+@pytest.fixture(scope="module")
+def expected_log():
+    return [r"(Error|Fatal): .*pgbox_\w+", r"Error: .*(login|user).*pgbox"]
+
+
+@pytest.fixture
+def configured(lab, pgbox_only):
+    """Starts a pgbox instance with some settings; stops it after the test."""
+    started = []
+
+    def start(**plugin):
+        started.append(lab.dovecot("pgbox", "settings", plugin=plugin))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.mark.parametrize("setting,value", WRONG)
+def test_wrong_value(configured, user, setting, value):
+    server = configured(**{setting: value})
+    before = server.log_size()
+    with server.imap(None) as imap:
+        try:
+            assert not imap.command(f"LOGIN {user} x").ok
+        except ConnectionError:
+            pass
+    named = wait_until(lambda: [line for line in server.log_text(before).splitlines()
+                                if re.search(rf"(Error|Fatal): .*\b{setting}\b", line)],
+                       f"a log line that names {setting}")
+    assert len(named) == 1, named
+
+
+@pytest.mark.parametrize("setting,value", WRONG[:3])
+def test_connection_string_is_not_logged(configured, user, setting, value):
+    secret = "tops3cret"
+    server = configured(**{setting: f"{value or ''} password={secret}"})
+    with server.imap(None) as imap:
+        try:
+            imap.command(f"LOGIN {user} x")
+        except ConnectionError:
+            pass
+    wait_until(lambda: setting in server.log_text(), "the log line")
+    assert secret not in server.log_text()
+
+
+def test_password_is_in_no_process_title(configured, lab, user):
+    server = configured(pgbox_dsn=lab.postgres.frontend_dsn + " password=tops3cret")
+    with server.imap(user) as imap:
+        imap.select("INBOX")
+        for pid in server.processes("imap"):
+            with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+                assert b"tops3cret" not in cmdline.read()
+
+
+def test_account_is_not_created_unless_asked(configured, lab, user):
+    """pgbox_account_create = no: a user without account is refused, politely."""
+    server = configured(pgbox_account_create="no")
+    with server.imap(None) as imap:
+        try:
+            refused = not (imap.command(f"LOGIN {user} x").ok and imap.command("SELECT INBOX").ok)
+        except ConnectionError:
+            refused = True
+        assert refused
+    assert lab.postgres.value(f"select count(*) from pgbox.account where name = '{user}'") == "0"
+
+
+def test_other_account(configured, lab, user):
+    """pgbox_account: several logins may share one account."""
+    account = lab.new_user("common")
+    server = configured(pgbox_account=account)
+    others = [user, lab.new_user("second")]
+    with server.imap(others[0]) as imap:
+        imap.append("INBOX", messages.numbered(1))
+    with server.imap(others[1]) as imap:
+        imap.select("INBOX")
+        assert list(imap.bodies().values()) == [messages.numbered(1)]
+
+
+def test_idle_sessions_hold_no_connection(configured, lab, user):
+    """After pgbox_idle_disconnect the connection is gone; the session notices nothing."""
+    server = configured(pgbox_idle_disconnect="1s")
+    with server.imap(user) as imap:
+        imap.select("INBOX")
+        wait_until(lambda: not lab.postgres.frontend_backends(), "the connection to be dropped",
+                   timeout=15)
+        imap.append("INBOX", messages.numbered(1))
+        imap.ok("NOOP")
+        assert list(imap.bodies().values()) == [messages.numbered(1)]
