@@ -73,13 +73,13 @@ answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
 static enum pgbox_db_wait
 answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
 {
+	int64_t deadline = pgbox_db_now_msecs() + CANCEL_WAIT_MSECS;
 	enum pgbox_db_wait wait;
 	pid_t pid;
 
 	pid = pgbox_db_cancel_start(db);
-	wait = answer_read(db, answer,
-			   pgbox_db_now_msecs() + CANCEL_WAIT_MSECS);
-	pgbox_db_cancel_end(pid);
+	wait = answer_read(db, answer, deadline);
+	pgbox_db_cancel_end(pid, deadline);
 	return wait;
 }
 

@@ -182,9 +182,10 @@ bool pgbox_db_is_dead(struct pgbox_db *db);
 bool pgbox_db_wait_msecs(unsigned int msecs, int64_t deadline);
 
 /* Asks the server to cancel the statement, from a process of its own: PQcancel()
-   blocks as long as the server or a pooler likes. end ends it. */
+   blocks as long as the server or a pooler likes. Returns its id, -1 if there is
+   none. end waits for it until deadline, then kills it. */
 pid_t pgbox_db_cancel_start(struct pgbox_db *db);
-void pgbox_db_cancel_end(pid_t pid);
+void pgbox_db_cancel_end(pid_t pid, int64_t deadline);
 
 /* ---- pgbox-db-error.c ---- */
 

@@ -18,6 +18,9 @@
 /* Rounds of reading what an idle connection has received */
 #define DEAD_CHECK_MAX_READS 100
 
+/* How often is looked whether the cancelling process has ended */
+#define CANCEL_POLL_MSECS 2
+
 int64_t pgbox_db_now_usecs(void)
 {
 	struct timespec ts;
@@ -172,10 +175,16 @@ pid_t pgbox_db_cancel_start(struct pgbox_db *db)
 	return pid;
 }
 
-void pgbox_db_cancel_end(pid_t pid)
+void pgbox_db_cancel_end(pid_t pid, int64_t deadline)
 {
 	if (pid < 0)
 		return;
-	(void)kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) ;
+	/* pgbouncer 1.18 takes it badly if the client does not wait: it ends
+	   another connection instead. */
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		if (!pgbox_db_wait_msecs(CANCEL_POLL_MSECS, deadline)) {
+			(void)kill(pid, SIGKILL);
+			deadline = INT64_MAX;
+		}
+	}
 }

@@ -22,16 +22,19 @@ enum pgbox_db_error {
 	   it was sent: it may or may not have been committed. The caller
 	   looks up what happened; it must not run the statement again. */
 	PGBOX_DB_ERROR_UNCERTAIN,
-	/* The deadline passed and the server confirmed that the statement was
-	   cancelled, or the server gave up waiting for a lock
-	   (57014, 55P03): nothing has happened. Temporary. */
+	/* The deadline passed and it is sure that the statement was not
+	   committed (the server confirmed the cancellation, or it was not yet
+	   sent, or it was in an explicit transaction), or the server gave up
+	   waiting for a lock (57014, 55P03): nothing has happened.
+	   Temporary. */
 	PGBOX_DB_ERROR_TIMEOUT,
 	/* Serialization failure or deadlock (40001, 40P01), after the bounded
 	   retries of pgbox_db_exec(): nothing has happened. Temporary. */
 	PGBOX_DB_ERROR_CONFLICT,
 	/* The pgbox functions refused: raised with SQLSTATE PB001 ... (see
 	   sql/README.md). The class of the most frequent ones: */
-	PGBOX_DB_ERROR_NOT_FOUND,	/* PB404 mailbox, mail or account does not exist */
+	PGBOX_DB_ERROR_NOT_FOUND,	/* PB404 mailbox, mail or account does not exist,
+					   PB410 a mail is expunged */
 	PGBOX_DB_ERROR_EXISTS,		/* PB409 name exists already; also 23505 */
 	PGBOX_DB_ERROR_NOT_POSSIBLE,	/* PB400 the request makes no sense */
 	PGBOX_DB_ERROR_LIMIT,		/* PB413 a limit (quota, UID space) is reached */
@@ -39,8 +42,8 @@ enum pgbox_db_error {
 	   database or schema, permission, read-only server, schema version.
 	   Needs the admin. Nothing has happened. */
 	PGBOX_DB_ERROR_CONFIG,
-	/* The server is out of disk, memory or connections (class 53, 57P0x):
-	   temporary, nothing has happened. */
+	/* The server is out of disk, memory or connections, starts or stops
+	   (class 53, 57P0x): temporary, nothing has happened. */
 	PGBOX_DB_ERROR_RESOURCES,
 	/* Anything else: a bug of ours or of the server */
 	PGBOX_DB_ERROR_INTERNAL,
@@ -66,8 +69,17 @@ struct pgbox_db_settings {
 };
 
 /* Returns the process's connection for these settings, which all storages
-   with an equal conninfo share. Nothing is connected until the first
-   statement. The settings are copied. */
+   with an equal conninfo share; the timeouts are those of the first. Nothing is
+   connected until the first statement. The settings are copied.
+
+   Several hosts in conninfo are tried in order, beginning with the one that
+   answered last; each gets an equal share of the time that is left of
+   connect_timeout_msecs. After a failure to connect, the next statements within
+   a second fail with the same error at once.
+
+   What happens is logged at debug level with the category "pgbox"; each
+   statement sends the event "pgbox_query_finished" with the fields query, rows,
+   error, sqlstate and, as all events, duration. Errors are the caller's to log. */
 struct pgbox_db *
 pgbox_db_ref(const struct pgbox_db_settings *set, struct event *event_parent);
 /* Drops one reference, sets *db to NULL; the last one disconnects. */
@@ -80,7 +92,8 @@ int pgbox_db_conninfo_check(const char *conninfo, const char **error_r);
 /* The query that is run once after each connect, before any other; it must
    return exactly one row, which is passed to the callback. The callback
    returns 0, or -1 and error_r: the connection is then refused with
-   PGBOX_DB_ERROR_CONFIG. */
+   PGBOX_DB_ERROR_CONFIG. It must not run statements. As the connection is shared,
+   the last one that was set counts, and context must live as long as db. */
 typedef int
 pgbox_db_connected_callback_t(const struct pgbox_db_result *result,
 			      void *context, const char **error_r);
@@ -91,9 +104,10 @@ void pgbox_db_set_connected_callback(struct pgbox_db *db,
 
 /* ---- parameters ----
 
-   A list in the order of $1, $2, ... allocated from the data stack or a pool.
-   Values are sent in binary form. Text and bytea values are not copied: they
-   must stay until the statement has run. */
+   A list in the order of $1, $2, ... allocated from the pool; with
+   pool_datastack_create() all of it in the same data stack frame. Values are
+   sent in binary form. Text and bytea values are not copied: they must stay
+   until the statement has run. Their number must be the query's param_count. */
 struct pgbox_db_params *pgbox_db_params_create(pool_t pool);
 void pgbox_db_param_null(struct pgbox_db_params *params);
 void pgbox_db_param_bool(struct pgbox_db_params *params, bool value);
@@ -146,12 +160,14 @@ bool pgbox_db_text_is_valid(const char *str, size_t size);
 /* ---- statements ---- */
 
 /* Runs the query and waits for its result, at most the query timeout
-   (connecting: at most the connect timeout before it).
+   (connecting: at most the connect timeout before it; cancelling: at most two
+   seconds after it).
 
    Connects first if there is no connection. If the connection turns out to
    have been closed by the server before the statement was sent (or the server
-   refused with 57P01/57P03 outside a transaction while nothing was executed),
-   reconnects once. Serialization failures and deadlocks outside a transaction
+   refused with 57P03 or 25006, read-only, while nothing was executed), reconnects
+   once, but not in an explicit transaction. A server that shuts down (57P01)
+   while the statement runs leaves it UNCERTAIN. Serialization failures and deadlocks outside a transaction
    are run again at most 3 times, after a short random wait.
 
    Returns 0 and the result, to be freed with pgbox_db_result_free(), or -1
@@ -171,8 +187,9 @@ int pgbox_db_exec_timeout(struct pgbox_db *db, const struct pgbox_query *query,
 /* An explicit transaction around several statements, for the rare case that
    one function call cannot do it. Not nestable. Statements inside are run by
    pgbox_db_exec(); after any failure the transaction is already rolled back,
-   and pgbox_db_rollback() may still be called. commit returns -1 with
-   UNCERTAIN if the COMMIT was lost. */
+   and pgbox_db_rollback() may still be called. Until then nothing else may be
+   run: it would not be part of a transaction. commit returns -1 with UNCERTAIN if
+   the COMMIT was lost, with INTERNAL if the transaction has failed before. */
 int pgbox_db_begin(struct pgbox_db *db, struct pgbox_db_failure *failure_r);
 int pgbox_db_commit(struct pgbox_db *db, struct pgbox_db_failure *failure_r);
 void pgbox_db_rollback(struct pgbox_db *db);

@@ -1,10 +1,7 @@
 /* What callers are told, and when, while the server or the network fails. */
 
 #include "test-db.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include "net.h"
 
 /* A statement that lasts until somebody ends it, and how to find it */
 #define ENDLESS_SQL "select pg_sleep(600)"
@@ -319,18 +316,13 @@ static void test_read_only(void **state ATTR_UNUSED)
 /* Returns the port of a server that takes connections and says nothing. */
 static unsigned int mute_server(int *fd_r)
 {
-	struct sockaddr_in addr;
-	socklen_t size = sizeof(addr);
+	struct ip_addr ip;
+	in_port_t port = 0;
 
-	i_zero(&addr);
-	addr.sin_family = AF_INET;
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	*fd_r = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(*fd_r, (struct sockaddr *)&addr, size) < 0 ||
-	    listen(*fd_r, 8) < 0 ||
-	    getsockname(*fd_r, (struct sockaddr *)&addr, &size) < 0)
-		i_fatal("no mute server: %m");
-	return ntohs(addr.sin_port);
+	assert_int_equal(net_addr2ip("127.0.0.1", &ip), 0);
+	*fd_r = net_listen(&ip, &port, 8);
+	assert_true(*fd_r >= 0);
+	return port;
 }
 
 static void test_first_host_refuses(void **state ATTR_UNUSED)
