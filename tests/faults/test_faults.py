@@ -1,6 +1,6 @@
 """kill -9 in the middle of deliveries, APPENDs and STOREs; and a database that is away.
 
-PGBOX_FAULTS_OPERATIONS (300) is how many acknowledged operations each test waits for.
+PGBOX_FAULT_MESSAGES (300) is how many acknowledged operations each test waits for.
 Dovecot is never restarted: what comes back must come back by itself.
 """
 
@@ -15,7 +15,7 @@ from pgboxtest.imap import ConnectionLost
 from pgboxtest.process import kill_hard
 from workload import FLAGS, Appender, Deliverer, Progress, Storer
 
-OPERATIONS = int(os.environ.get("PGBOX_FAULTS_OPERATIONS", "300"))
+OPERATIONS = int(os.environ.get("PGBOX_FAULT_MESSAGES", "300"))
 KILLS = 10
 TEMPORARY_CODES = {"UNAVAILABLE", "SERVERBUG", "INUSE", None}
 

@@ -5,11 +5,13 @@ huge headers, MIME that is nested, attached, encoded, in many charsets, or broke
 """
 
 import base64
+import os
 import pathlib
 import quopri
 import random
 
-CORPUS = pathlib.Path(__file__).resolve().parents[3] / "shared" / "mail"
+CORPUS = pathlib.Path(os.environ.get(
+    "PGBOX_MAIL", pathlib.Path(__file__).resolve().parents[3] / "shared" / "mail"))
 
 CHARSETS = {
     "utf-8": "Grüße, żółw, Ελληνικά, 日本語 😀",

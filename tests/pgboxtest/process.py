@@ -24,7 +24,9 @@ def start_server(argv, output, user=None, env=None):
     with open(output, "ab") as log:
         return subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent, cwd="/", env=env, **identity)
+            preexec_fn=_die_with_parent, cwd="/", env=env,
+            start_new_session=True,  # Ctrl-C is for the tests, which then stop the server
+            **identity)
 
 
 def stop_server(process, sig=signal.SIGTERM, timeout=20):
