@@ -1,0 +1,108 @@
+#ifndef PGBOX_QUERY_MESSAGE_H
+#define PGBOX_QUERY_MESSAGE_H
+
+/* Reading of messages: what the database knows about them, and their bytes. */
+
+#include "pgbox-db.h"
+
+/* Bytes of one row of message_chunk; only the last one of a message is
+   shorter. */
+#define PGBOX_CHUNK_BYTES 262144
+
+/* Everything about a mail but its bytes */
+struct pgbox_message_info {
+	uint32_t uid;
+	int64_t message_id;
+	const char *guid;
+
+	/* bytes, with CRLF line ends */
+	uoff_t size;
+	/* bytes of the header with the empty line after it */
+	uoff_t header_size;
+
+	time_t received;
+	/* (time_t)-1 if the mail has been expunged: its row is gone */
+	time_t saved;
+	/* Date header; has_sent is FALSE if there is no valid one */
+	bool has_sent;
+	time_t sent;
+	/* minutes east of UTC */
+	int sent_zone;
+
+	/* Dovecot's cache fields of these names. Strings are NULL if the
+	   database doesn't have them. */
+	const unsigned char *mime_parts;
+	size_t mime_parts_size;
+	const char *envelope, *bodystructure;
+
+	/* NULL and 0 if there is none */
+	const char *pop3_uidl;
+	uint32_t pop3_order;
+};
+ARRAY_DEFINE_TYPE(pgbox_message_info, struct pgbox_message_info);
+
+/* Where a mail is looked for */
+enum pgbox_message_source {
+	PGBOX_MESSAGE_SOURCE_MAILBOX,
+	/* among those that were expunged, while their messages are kept */
+	PGBOX_MESSAGE_SOURCE_EXPUNGED,
+};
+
+ARRAY_DEFINE_TYPE(pgbox_uids, uint32_t);
+
+/* Appends what is known about the mails in the order of their UIDs, allocated
+   from the pool. A UID that doesn't exist is left out, and all after the first
+   max_bytes bytes of strings are. Returns 0, or -1 and the failure. */
+int pgbox_message_read_infos(struct pgbox_db *db, int64_t account_id,
+			     int64_t mailbox_id,
+			     enum pgbox_message_source source,
+			     const ARRAY_TYPE(pgbox_uids) *uids,
+			     size_t max_bytes, pool_t pool,
+			     ARRAY_TYPE(pgbox_message_info) *infos,
+			     struct pgbox_db_failure *failure_r);
+
+/* Number of mails that share the message. Returns 0, or -1 and the failure. */
+int pgbox_message_read_refcount(struct pgbox_db *db, int64_t account_id,
+				int64_t message_id, unsigned int *count_r,
+				struct pgbox_db_failure *failure_r);
+
+/* ---- bytes ---- */
+
+/* Which bytes of a message are wanted */
+enum pgbox_message_extent {
+	PGBOX_MESSAGE_EXTENT_HEADER,
+	PGBOX_MESSAGE_EXTENT_WHOLE,
+};
+
+struct pgbox_message_chunk {
+	int64_t message_id;
+	/* from the start of the message */
+	uoff_t offset;
+	const unsigned char *data;
+	size_t size;
+};
+
+struct pgbox_message_chunks;
+
+/* Reads several messages at once: all of it is in memory until
+   pgbox_message_chunks_free(). Returns 0, or -1 and the failure. */
+int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
+			      const ARRAY_TYPE(pgbox_int64) *message_ids,
+			      enum pgbox_message_extent extent,
+			      struct pgbox_message_chunks **chunks_r,
+			      struct pgbox_db_failure *failure_r);
+/* Gives the next chunk, in the order of messages and offsets. The bytes belong
+   to chunks. Returns FALSE if there is none any more. */
+bool pgbox_message_chunks_next(struct pgbox_message_chunks *chunks,
+			       struct pgbox_message_chunk *chunk_r);
+void pgbox_message_chunks_free(struct pgbox_message_chunks **chunks);
+
+/* Reads size bytes from offset into dest. They must lie within one chunk.
+   Returns 1, 0 if the database doesn't have them (any more), or -1 and the
+   failure. */
+int pgbox_message_read_range(struct pgbox_db *db, int64_t account_id,
+			     int64_t message_id, uoff_t offset, size_t size,
+			     unsigned char *dest,
+			     struct pgbox_db_failure *failure_r);
+
+#endif
