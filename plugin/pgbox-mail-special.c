@@ -1,0 +1,299 @@
+/* mail_get_special(): values that come as strings. Knows nothing of how they
+   are stored. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "str.h"
+#include "imap-bodystructure.h"
+#include "pgbox-storage.h"
+#include "pgbox-mail-window.h"
+#include "pgbox-mail.h"
+
+static bool
+special_can_add(struct index_mail *imail, enum index_cache_field field)
+{
+	struct mail *mail = &imail->mail.mail;
+
+	return mail_cache_field_can_add(mail->transaction->cache_trans,
+					mail->seq,
+					imail->ibox->cache_fields[field].idx);
+}
+
+static bool
+special_want_add(struct index_mail *imail, enum index_cache_field field)
+{
+	struct mail *mail = &imail->mail.mail;
+
+	return mail_cache_field_want_add(mail->transaction->cache_trans,
+					 mail->seq,
+					 imail->ibox->cache_fields[field].idx);
+}
+
+/* Returns the cached value, or NULL. */
+static const char *
+special_get_cached(struct index_mail *imail, enum index_cache_field field)
+{
+	string_t *str = str_new(imail->mail.data_pool, 128);
+
+	if (index_mail_cache_lookup_field(imail, str,
+			imail->ibox->cache_fields[field].idx) <= 0)
+		return NULL;
+	return str_c(str);
+}
+
+static void
+special_cache_str(struct index_mail *imail, enum index_cache_field field,
+		  const char *value)
+{
+	index_mail_cache_add(imail, field, value, strlen(value));
+}
+
+static int
+pgbox_mail_get_guid(struct pgbox_mail *mail, const char **value_r)
+{
+	struct index_mail *imail = &mail->imail;
+	struct index_mail_data *data = &imail->data;
+	const struct pgbox_message_info *info;
+
+	if (data->guid == NULL && !imail->mail.mail.saving)
+		data->guid = special_get_cached(imail, MAIL_CACHE_GUID);
+	if (data->guid == NULL && !imail->mail.mail.saving) {
+		if (pgbox_mail_get_info(mail, &info) < 0)
+			return -1;
+		data->guid = p_strdup(imail->mail.data_pool, info->guid);
+		if (special_can_add(imail, MAIL_CACHE_GUID))
+			special_cache_str(imail, MAIL_CACHE_GUID, data->guid);
+	}
+	*value_r = data->guid == NULL ? "" : data->guid;
+	return 0;
+}
+
+/* ---- POP3 ---- */
+
+static int
+pgbox_mail_get_pop3_uidl(struct pgbox_mail *mail, const char **value_r)
+{
+	struct index_mail *imail = &mail->imail;
+	const struct pgbox_message_info *info;
+
+	*value_r = special_get_cached(imail, MAIL_CACHE_POP3_UIDL);
+	if (*value_r != NULL)
+		return 0;
+	if (pgbox_mail_get_info(mail, &info) < 0)
+		return -1;
+	*value_r = info->pop3_uidl == NULL ? "" :
+		p_strdup(imail->mail.data_pool, info->pop3_uidl);
+	if (special_can_add(imail, MAIL_CACHE_POP3_UIDL))
+		special_cache_str(imail, MAIL_CACHE_POP3_UIDL, *value_r);
+	return 0;
+}
+
+static int
+pgbox_mail_get_pop3_order(struct pgbox_mail *mail, const char **value_r)
+{
+	struct index_mail *imail = &mail->imail;
+	const struct pgbox_message_info *info;
+	unsigned int field_idx =
+		imail->ibox->cache_fields[MAIL_CACHE_POP3_ORDER].idx;
+	uint32_t order;
+	buffer_t buf;
+
+	buffer_create_from_data(&buf, &order, sizeof(order));
+	if (index_mail_cache_lookup_field(imail, &buf, field_idx) <= 0) {
+		if (pgbox_mail_get_info(mail, &info) < 0)
+			return -1;
+		order = info->pop3_order;
+		if (special_can_add(imail, MAIL_CACHE_POP3_ORDER)) {
+			index_mail_cache_add(imail, MAIL_CACHE_POP3_ORDER,
+					     &order, sizeof(order));
+		}
+	}
+	/* Mails without an order come last; "0" would be the first. */
+	*value_r = order == 0 ? "" :
+		p_strdup_printf(imail->mail.data_pool, "%u", order);
+	return 0;
+}
+
+/* ---- shared messages ---- */
+
+static int
+pgbox_mail_get_refcount(struct pgbox_mail *mail, const char **value_r)
+{
+	struct index_mail *imail = &mail->imail;
+	struct mail *_mail = &imail->mail.mail;
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(_mail->box);
+	const struct pgbox_message_info *info;
+	struct pgbox_db_failure failure;
+	unsigned int count;
+
+	if (!mail_metadata_access_start(_mail) ||
+	    pgbox_mail_get_info(mail, &info) < 0)
+		return -1;
+	/* others change it: neither cached nor read ahead */
+	if (pgbox_message_read_refcount(mbox->storage->db,
+					mbox->storage->account_id,
+					info->message_id, &count,
+					&failure) < 0) {
+		pgbox_mailbox_set_failure(mbox, &failure);
+		return -1;
+	}
+	*value_r = p_strdup_printf(imail->mail.data_pool, "%u", count);
+	return 0;
+}
+
+static int
+pgbox_mail_get_refcount_id(struct pgbox_mail *mail, const char **value_r)
+{
+	const struct pgbox_message_info *info;
+
+	if (pgbox_mail_get_info(mail, &info) < 0)
+		return -1;
+	*value_r = p_strdup_printf(mail->imail.mail.data_pool, "%"PRId64,
+				   info->message_id);
+	return 0;
+}
+
+/* ---- IMAP ----
+
+   These return 1 and the value, 0 if Dovecot must compute it, or -1. */
+
+static int
+pgbox_mail_get_envelope(struct pgbox_mail *mail, const char **value_r)
+{
+	struct index_mail *imail = &mail->imail;
+	struct index_mail_data *data = &imail->data;
+	const struct pgbox_message_info *info;
+
+	if (data->envelope == NULL) {
+		data->envelope =
+			special_get_cached(imail, MAIL_CACHE_IMAP_ENVELOPE);
+	}
+	if (data->envelope == NULL) {
+		if (pgbox_mail_get_info(mail, &info) < 0)
+			return -1;
+		if (info->envelope == NULL)
+			return 0;
+		data->envelope = p_strdup(imail->mail.data_pool,
+					  info->envelope);
+		/* no header parser needs to write it any more */
+		data->save_envelope = FALSE;
+		if (special_can_add(imail, MAIL_CACHE_IMAP_ENVELOPE)) {
+			special_cache_str(imail, MAIL_CACHE_IMAP_ENVELOPE,
+					  data->envelope);
+		}
+	}
+	*value_r = data->envelope;
+	return 1;
+}
+
+static int
+pgbox_mail_get_bodystructure(struct pgbox_mail *mail, const char **value_r)
+{
+	struct index_mail *imail = &mail->imail;
+	struct index_mail_data *data = &imail->data;
+	const struct pgbox_message_info *info;
+
+	if (index_mail_get_cached_bodystructure(imail, value_r))
+		return 1;
+	if (pgbox_mail_get_info(mail, &info) < 0)
+		return -1;
+	if (info->bodystructure == NULL)
+		return 0;
+	*value_r = data->bodystructure =
+		p_strdup(imail->mail.data_pool, info->bodystructure);
+	if (special_can_add(imail, MAIL_CACHE_IMAP_BODYSTRUCTURE)) {
+		special_cache_str(imail, MAIL_CACHE_IMAP_BODYSTRUCTURE,
+				  data->bodystructure);
+	}
+	return 1;
+}
+
+/* BODY is BODYSTRUCTURE with less. Dovecot caches one of them, the longer one
+   if that is asked for too. */
+static int
+pgbox_mail_get_body(struct pgbox_mail *mail, const char **value_r)
+{
+	struct index_mail *imail = &mail->imail;
+	struct index_mail_data *data = &imail->data;
+	const struct pgbox_message_info *info;
+	const char *error;
+	string_t *str;
+
+	if (index_mail_get_cached_body(imail, value_r))
+		return 1;
+	if (pgbox_mail_get_info(mail, &info) < 0)
+		return -1;
+	if (info->bodystructure == NULL)
+		return 0;
+
+	str = str_new(imail->mail.data_pool, 128);
+	if (imap_body_parse_from_bodystructure(info->bodystructure, str,
+					       &error) < 0) {
+		mail_set_critical(&imail->mail.mail,
+				  "Stored imap.bodystructure is invalid: %s",
+				  error);
+		mail->distrusted_fields |= MAIL_FETCH_IMAP_BODYSTRUCTURE;
+		return 0;
+	}
+	*value_r = data->body = str_c(str);
+	if ((data->wanted_fields & MAIL_FETCH_IMAP_BODYSTRUCTURE) != 0 ||
+	    special_want_add(imail, MAIL_CACHE_IMAP_BODYSTRUCTURE)) {
+		if (special_can_add(imail, MAIL_CACHE_IMAP_BODYSTRUCTURE)) {
+			special_cache_str(imail, MAIL_CACHE_IMAP_BODYSTRUCTURE,
+					  info->bodystructure);
+		}
+	} else if (special_can_add(imail, MAIL_CACHE_IMAP_BODY))
+		special_cache_str(imail, MAIL_CACHE_IMAP_BODY, data->body);
+	return 1;
+}
+
+/* The value that was stored for the field */
+static int
+pgbox_mail_get_stored(struct pgbox_mail *mail, enum mail_fetch_field field,
+		      const char **value_r)
+{
+	/* Without BODYSTRUCTURE there is no BODY either. */
+	enum mail_fetch_field source = field == MAIL_FETCH_IMAP_BODY ?
+		MAIL_FETCH_IMAP_BODYSTRUCTURE : field;
+
+	if ((mail->distrusted_fields & source) != 0)
+		return 0;
+	if (field == MAIL_FETCH_IMAP_ENVELOPE)
+		return pgbox_mail_get_envelope(mail, value_r);
+	if (field == MAIL_FETCH_IMAP_BODYSTRUCTURE)
+		return pgbox_mail_get_bodystructure(mail, value_r);
+	return pgbox_mail_get_body(mail, value_r);
+}
+
+int pgbox_mail_get_special(struct mail *_mail, enum mail_fetch_field field,
+			   const char **value_r)
+{
+	struct pgbox_mail *mail = PGBOX_MAIL(_mail);
+	int ret = 0;
+
+	if (field == MAIL_FETCH_GUID)
+		return pgbox_mail_get_guid(mail, value_r);
+	if (_mail->saving)
+		return index_mail_get_special(_mail, field, value_r);
+
+	switch ((int)field) {
+	case MAIL_FETCH_UIDL_BACKEND:
+		return pgbox_mail_get_pop3_uidl(mail, value_r);
+	case MAIL_FETCH_POP3_ORDER:
+		return pgbox_mail_get_pop3_order(mail, value_r);
+	case MAIL_FETCH_REFCOUNT:
+		return pgbox_mail_get_refcount(mail, value_r);
+	case MAIL_FETCH_REFCOUNT_ID:
+		return pgbox_mail_get_refcount_id(mail, value_r);
+	case MAIL_FETCH_IMAP_ENVELOPE:
+	case MAIL_FETCH_IMAP_BODYSTRUCTURE:
+	case MAIL_FETCH_IMAP_BODY:
+		T_BEGIN {
+			ret = pgbox_mail_get_stored(mail, field, value_r);
+		} T_END;
+		break;
+	}
+	if (ret != 0)
+		return ret < 0 ? -1 : 0;
+	return index_mail_get_special(_mail, field, value_r);
+}

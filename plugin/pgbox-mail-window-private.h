@@ -1,0 +1,84 @@
+#ifndef PGBOX_MAIL_WINDOW_PRIVATE_H
+#define PGBOX_MAIL_WINDOW_PRIVATE_H
+
+/* What the pgbox-mail-window files share. */
+
+#include "pgbox-mail-window.h"
+
+/* What is read at once */
+#define PGBOX_WINDOW_MAX_READ_BYTES (2 * 1024 * 1024)
+
+/* Reading ahead of one kind of data */
+struct pgbox_read_ahead {
+	/* sequence after the mails that were read last */
+	uint32_t next_seq;
+	/* index of read_ahead_counts */
+	unsigned int step;
+	/* how many were read last, and how many of these were asked for */
+	unsigned int read_count, used_count;
+	/* Reading ahead ends if less than this part was asked for. */
+	unsigned int min_used_percent;
+};
+
+struct pgbox_window_mail {
+	/* list of those that have octets, in the order in which they came */
+	struct pgbox_window_mail *prev, *next;
+
+	struct pgbox_message_info info;
+	/* The mail doesn't exist any more; the info is empty but for its UID */
+	bool gone:1;
+	/* octets were read ahead and have not been asked for yet */
+	bool unused:1;
+
+	/* own reference; NULL, the header or the whole message */
+	struct pgbox_octets *octets;
+};
+
+/* Infos that came together and go together */
+struct pgbox_window_batch {
+	struct pgbox_window_batch *prev, *next;
+	pool_t pool;
+	ARRAY(struct pgbox_window_mail *) mails;
+	size_t bytes;
+};
+
+struct pgbox_mail_window {
+	/* foreign */
+	struct pgbox_mailbox *mbox;
+	/* what the UIDs belong to */
+	int64_t mailbox_id;
+	uint32_t uid_validity;
+
+	HASH_TABLE(void *, struct pgbox_window_mail *) mails;
+	/* oldest first */
+	struct pgbox_window_batch *batches_head, *batches_tail;
+	size_t info_bytes;
+
+	/* oldest first */
+	struct pgbox_window_mail *octets_head, *octets_tail;
+	size_t octets_bytes;
+
+	struct pgbox_read_ahead info_ahead, header_ahead, whole_ahead;
+
+	/* own; NULL until needed */
+	struct pgbox_range_cache *ranges;
+};
+
+/* Returns the mail, or NULL if it is not in memory. */
+struct pgbox_window_mail *
+pgbox_window_find(struct pgbox_mail_window *window, uint32_t uid);
+/* Reads the mail's info if needed. Returns 1, 0 if the mail is gone, or -1 with
+   the mailbox's error set. */
+int pgbox_window_get_mail(struct pgbox_mail_window *window, struct mail *mail,
+			  struct pgbox_window_mail **wmail_r);
+void pgbox_window_mail_drop_octets(struct pgbox_mail_window *window,
+				   struct pgbox_window_mail *wmail);
+
+/* Returns how many mails to read from seq on. */
+unsigned int
+pgbox_read_ahead_get_count(struct pgbox_read_ahead *ahead, uint32_t seq);
+/* count mails before next_seq have been read. */
+void pgbox_read_ahead_set_read(struct pgbox_read_ahead *ahead,
+			       uint32_t next_seq, unsigned int count);
+
+#endif
