@@ -53,6 +53,7 @@ struct pgbox_db {
 	/* list of all connections of the process */
 	struct pgbox_db *prev, *next;
 	pool_t pool;
+	/* 0 = lingers, see pgbox_db_init() */
 	int refcount;
 
 	struct pgbox_db_settings set;

@@ -20,6 +20,11 @@ static struct event_category event_category_pgbox = {
 
 static struct pgbox_db *all_dbs = NULL;
 
+/* Connections outlive their last reference */
+static bool lingering_enabled = FALSE;
+
+static void db_free(struct pgbox_db *db);
+
 /*
  * States
  */
@@ -52,6 +57,8 @@ static void idle_timeout(struct pgbox_db *db)
 	timeout_remove(&db->to_idle);
 	if (db->state == PGBOX_DB_STATE_IDLE)
 		pgbox_db_disconnect(db, "Idle for too long");
+	if (db->refcount == 0)
+		db_free(db);
 }
 
 static void idle_timeout_start(struct pgbox_db *db)
@@ -225,31 +232,62 @@ static struct pgbox_db *db_find(const char *conninfo)
 	return NULL;
 }
 
+static void db_set_event(struct pgbox_db *db, struct event *parent)
+{
+	event_unref(&db->event);
+	db->event = event_create(parent);
+	event_add_category(db->event, &event_category_pgbox);
+}
+
+static struct pgbox_db *db_alloc(const struct pgbox_db_settings *set)
+{
+	struct pgbox_db *db;
+	pool_t pool;
+
+	pool = pool_alloconly_create("pgbox_db", 1024);
+	db = p_new(pool, struct pgbox_db, 1);
+	db->pool = pool;
+	db->set = *set;
+	db->set.conninfo = p_strdup(pool, set->conninfo);
+	DLLIST_PREPEND(&all_dbs, db);
+	return db;
+}
+
+static void db_free(struct pgbox_db *db)
+{
+	pgbox_db_disconnect(db, "Not used any more");
+	DLLIST_REMOVE(&all_dbs, db);
+	PQconninfoFree(db->options);
+	event_unref(&db->event);
+	i_free(db->connect_message);
+	pool_unref(&db->pool);
+}
+
+static void free_lingering_except(const struct pgbox_db *except)
+{
+	struct pgbox_db *db, *next;
+
+	for (db = all_dbs; db != NULL; db = next) {
+		next = db->next;
+		if (db->refcount == 0 && db != except)
+			db_free(db);
+	}
+}
+
 struct pgbox_db *
 pgbox_db_ref(const struct pgbox_db_settings *set, struct event *event_parent)
 {
 	struct pgbox_db *db;
-	pool_t pool;
 
 	i_assert(set->query_timeout_msecs > 0);
 	i_assert(set->connect_timeout_msecs > 0);
 	i_assert(set->idle_disconnect_msecs > 0);
 
 	db = db_find(set->conninfo);
-	if (db != NULL) {
-		db->refcount++;
-		return db;
-	}
-
-	pool = pool_alloconly_create("pgbox_db", 1024);
-	db = p_new(pool, struct pgbox_db, 1);
-	db->pool = pool;
-	db->refcount = 1;
-	db->set = *set;
-	db->set.conninfo = p_strdup(pool, set->conninfo);
-	db->event = event_create(event_parent);
-	event_add_category(db->event, &event_category_pgbox);
-	DLLIST_PREPEND(&all_dbs, db);
+	if (db == NULL)
+		db = db_alloc(set);
+	if (db->refcount++ == 0)
+		db_set_event(db, event_parent);
 	return db;
 }
 
@@ -264,12 +302,26 @@ void pgbox_db_unref(struct pgbox_db **_db)
 	if (--db->refcount > 0)
 		return;
 
-	pgbox_db_disconnect(db, "Not used any more");
-	DLLIST_REMOVE(&all_dbs, db);
-	PQconninfoFree(db->options);
-	event_unref(&db->event);
-	i_free(db->connect_message);
-	pool_unref(&db->pool);
+	free_lingering_except(db);
+	if (lingering_enabled && db->state == PGBOX_DB_STATE_IDLE &&
+	    db->to_idle != NULL) {
+		/* the event and the callback belong to someone who goes */
+		db_set_event(db, NULL);
+		pgbox_db_set_connected_callback(db, NULL, NULL, NULL);
+	} else {
+		db_free(db);
+	}
+}
+
+void pgbox_db_init(void)
+{
+	lingering_enabled = TRUE;
+}
+
+void pgbox_db_deinit(void)
+{
+	lingering_enabled = FALSE;
+	free_lingering_except(NULL);
 }
 
 void pgbox_db_set_connected_callback(struct pgbox_db *db,

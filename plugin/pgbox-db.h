@@ -58,6 +58,12 @@ struct pgbox_db_failure {
 	const char *message;
 };
 
+/* For the plugin's init and deinit. Between them a connection that nobody refers
+   to any more stays for idle_disconnect_msecs, so that the next user of an LMTP
+   process finds it; at most one does. Without init there is no such thing. */
+void pgbox_db_init(void);
+void pgbox_db_deinit(void);
+
 struct pgbox_db_settings {
 	/* libpq connection string */
 	const char *conninfo;
@@ -82,7 +88,8 @@ struct pgbox_db_settings {
    error, sqlstate and, as all events, duration. Errors are the caller's to log. */
 struct pgbox_db *
 pgbox_db_ref(const struct pgbox_db_settings *set, struct event *event_parent);
-/* Drops one reference, sets *db to NULL; the last one disconnects. */
+/* Drops one reference, sets *db to NULL; the last one disconnects, but see
+   pgbox_db_init(). */
 void pgbox_db_unref(struct pgbox_db **db);
 
 /* Checks that conninfo can be parsed. Returns 0, or -1 and error_r (on the
@@ -167,8 +174,9 @@ bool pgbox_db_text_is_valid(const char *str, size_t size);
    have been closed by the server before the statement was sent (or the server
    refused with 57P03 or 25006, read-only, while nothing was executed), reconnects
    once, but not in an explicit transaction. A server that shuts down (57P01)
-   while the statement runs leaves it UNCERTAIN. Serialization failures and deadlocks outside a transaction
-   are run again at most 3 times, after a short random wait.
+   while the statement runs leaves it UNCERTAIN. Serialization failures and
+   deadlocks outside a transaction are run again at most 3 times, after a short
+   random wait.
 
    Returns 0 and the result, to be freed with pgbox_db_result_free(), or -1
    and the failure. params may be NULL if the query has none. */

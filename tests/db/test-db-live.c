@@ -426,6 +426,39 @@ static void test_idle_disconnect(void **state ATTR_UNUSED)
 	io_loop_destroy(&root);
 }
 
+static void test_lingering(void **state ATTR_UNUSED)
+{
+	struct ioloop *root = io_loop_create();
+	struct pgbox_db *db;
+	int64_t pid;
+
+	pgbox_db_init();
+	db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	pid = test_exec(db, "select pg_backend_pid()");
+	pgbox_db_unref(&db);
+	db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	assert_true(test_exec(db, "select pg_backend_pid()") == pid);
+	pgbox_db_unref(&db);
+
+	/* only one lingers */
+	db = test_db_open(t_strconcat(getenv("PGBOX_TEST_DSN"), " ", NULL),
+			  TEST_TIMEOUT_MSECS, 5000);
+	assert_int_equal(test_exec(db, "select 5"), 5);
+	pgbox_db_unref(&db);
+	db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	assert_false(test_exec(db, "select pg_backend_pid()") == pid);
+	pid = test_exec(db, "select pg_backend_pid()");
+	pgbox_db_unref(&db);
+
+	/* not for ever */
+	loop_run(root, 600);
+	db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	assert_false(test_exec(db, "select pg_backend_pid()") == pid);
+	pgbox_db_unref(&db);
+	pgbox_db_deinit();
+	io_loop_destroy(&root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_session_is_clean),
 		cmocka_unit_test(test_conninfo_check),
 		cmocka_unit_test(test_idle_disconnect),
+		cmocka_unit_test(test_lingering),
 	};
 	int ret;
 
