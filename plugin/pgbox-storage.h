@@ -24,6 +24,10 @@ struct pgbox_storage {
 	struct pgbox_db *db;
 	/* of the namespace's owner or the setting pgbox_account */
 	const char *account_name;
+	/* another user's: it may be missing, and is never created by us */
+	bool account_foreign;
+	/* it gets an INBOX when it is created */
+	bool account_inbox;
 	/* 0 until pgbox_storage_open_account() succeeded */
 	int64_t account_id;
 };
@@ -34,9 +38,6 @@ struct pgbox_index_header {
 	uint64_t epoch;
 	/* HIGHESTMODSEQ of the database that the index has been synced to */
 	uint64_t modseq;
-	/* number of mailbox_keyword rows known to the index */
-	uint32_t keywords;
-	uint32_t unused;
 };
 
 struct pgbox_mailbox {
@@ -54,6 +55,14 @@ struct pgbox_mailbox {
 
 	/* id of struct pgbox_index_header's extension in box.index */
 	uint32_t hdr_ext_id;
+	/* names of mailbox_keyword by keyword_id - 1, as far as they are known;
+	   from box.pool */
+	ARRAY_TYPE(const_string) keywords;
+	/* we have changed something: the next sync asks the database even if
+	   it is a fast one */
+	bool sync_wanted;
+	/* while a client waits for changes: asks the database now and then */
+	struct timeout *to_notify;
 	/* metadata and small bodies that were read ahead (pgbox-mail-window.h);
 	   NULL until needed */
 	struct pgbox_mail_window *window;
@@ -63,11 +72,21 @@ struct pgbox_mailbox {
 #define PGBOX_MAILBOX(s)	container_of(s, struct pgbox_mailbox, box)
 
 extern struct mail_storage pgbox_storage;
+extern struct mailbox pgbox_mailbox;
 extern struct mail_vfuncs pgbox_mail_vfuncs;
 
 /* Makes storage->account_id known: looks the account up, or creates it if the
    settings allow. Returns 0, or -1 with the storage's error set. */
 int pgbox_storage_open_account(struct pgbox_storage *storage);
+/* The same with a failure in place of the storage's error: NOT_FOUND if another
+   user has no account. */
+int pgbox_storage_try_open_account(struct pgbox_storage *storage,
+				   struct pgbox_db_failure *failure_r);
+
+/* ---- pgbox-mailbox.c ---- */
+struct mailbox *
+pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
+		    const char *vname, enum mailbox_flags flags);
 
 /* Reads the mailbox's row (mailbox_id, guid, ...) if it is not known yet.
    Returns 1 if it exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is
@@ -98,6 +117,7 @@ void pgbox_mail_update_flags(struct mail *mail, enum modify_type modify_type,
 			     enum mail_flags flags);
 void pgbox_mail_update_keywords(struct mail *mail, enum modify_type modify_type,
 				struct mail_keywords *keywords);
+void pgbox_mail_update_modseq(struct mail *mail, uint64_t min_modseq);
 void pgbox_mail_expunge(struct mail *mail);
 
 /* ---- pgbox-save.c, pgbox-copy.c ---- */
@@ -107,6 +127,9 @@ int pgbox_save_begin(struct mail_save_context *ctx, struct istream *input);
 int pgbox_save_continue(struct mail_save_context *ctx);
 int pgbox_save_finish(struct mail_save_context *ctx);
 void pgbox_save_cancel(struct mail_save_context *ctx);
+/* Reads the flags of the mails from the index transaction, before that is
+   cleared of other changes. */
+void pgbox_save_prepare_commit(struct mail_save_context *ctx);
 int pgbox_copy(struct mail_save_context *ctx, struct mail *mail);
 int pgbox_transaction_save_commit_pre(struct mail_save_context *ctx);
 void pgbox_transaction_save_commit_post(struct mail_save_context *ctx,

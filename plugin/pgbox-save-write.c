@@ -1,0 +1,200 @@
+/* The commit of a saving transaction: its mails become one call of the
+   database, or, where new messages and copies are mixed, one explicit
+   transaction. Knows nothing of streams. */
+
+#include "lib.h"
+#include "array.h"
+#include "sha2.h"
+#include "pgbox-message.h"
+#include "pgbox-query-mail.h"
+#include "pgbox-storage.h"
+#include "pgbox-save.h"
+#include "pgbox-transaction.h"
+
+struct pgbox_save_writer {
+	struct pgbox_save_context *ctx;
+	struct pgbox_db *db;
+	struct pgbox_mailbox_id id;
+	/* all mails of the transaction, one after the other */
+	const struct pgbox_new_mail *mails;
+	unsigned int count;
+	/* of the last run of copies */
+	int64_t operation;
+};
+
+static bool mail_is_copy(const struct pgbox_new_mail *mail)
+{
+	return mail->source_mailbox_id != 0;
+}
+
+/* Number of mails from idx on that one call can add. */
+static unsigned int
+run_length(const struct pgbox_save_writer *writer, unsigned int idx)
+{
+	unsigned int i = idx;
+
+	while (i < writer->count &&
+	       mail_is_copy(&writer->mails[i]) ==
+	       mail_is_copy(&writer->mails[idx]))
+		i++;
+	return i - idx;
+}
+
+static int
+run_write(struct pgbox_save_writer *writer, unsigned int idx,
+	  unsigned int count, struct pgbox_add_result *result_r,
+	  struct pgbox_db_failure *failure_r)
+{
+	const struct pgbox_new_mail *mails = writer->mails + idx;
+
+	if (!mail_is_copy(mails)) {
+		writer->operation = 0;
+		return pgbox_run_save(writer->db, &writer->id, mails, count,
+				      result_r, failure_r);
+	}
+	writer->operation = pgbox_operation_create();
+	return pgbox_run_copy(writer->db, &writer->id, mails, count,
+			      writer->operation, result_r, failure_r);
+}
+
+static int
+runs_write(struct pgbox_save_writer *writer, struct pgbox_add_result *result_r,
+	   struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_add_result result;
+	unsigned int idx = 0, count;
+
+	if (pgbox_db_begin(writer->db, failure_r) < 0)
+		return -1;
+	t_array_init(&result_r->uids, writer->count);
+	for (; idx < writer->count; idx += count) {
+		count = run_length(writer, idx);
+		if (run_write(writer, idx, count, &result, failure_r) < 0) {
+			pgbox_db_rollback(writer->db);
+			return -1;
+		}
+		result_r->uid_validity = result.uid_validity;
+		array_append_array(&result_r->uids, &result.uids);
+	}
+	return pgbox_db_commit(writer->db, failure_r);
+}
+
+/* The commit got no answer. All runs are one transaction, so the last one
+   tells; the UIDs of those before it are the ones before its own. */
+static int
+save_settle(struct pgbox_save_writer *writer, const struct pgbox_db_failure *lost,
+	    struct pgbox_add_result *result_r)
+{
+	struct pgbox_mailbox *mbox = writer->ctx->mbox;
+	struct pgbox_operation operation = {
+		.min_uid = mbox->uid_next,
+		.min_modseq = mbox->modseq,
+		.operation = writer->operation,
+	};
+	ARRAY_TYPE(const_string) guids;
+	unsigned int i;
+
+	if (writer->operation == 0) {
+		t_array_init(&guids, writer->count + 1);
+		for (i = writer->count; i > 0; i--) {
+			if (mail_is_copy(&writer->mails[i - 1]))
+				break;
+			array_push_back(&guids, &writer->mails[i - 1].guid);
+		}
+		array_append_zero(&guids);
+		operation.guids = array_front(&guids);
+	}
+	if (pgbox_operation_settle(mbox, &operation, lost, result_r) <= 0)
+		return -1;
+	if (array_count(&result_r->uids) != writer->count) {
+		/* we know that all are there, but not where: without UIDs
+		   the client gets no APPENDUID or COPYUID */
+		array_clear(&result_r->uids);
+	}
+	return 0;
+}
+
+/* A move's source is expunged by the same statement, if it still is to be:
+   plugins may have decided otherwise. */
+static void moves_prepare(struct pgbox_save_context *ctx)
+{
+	struct pgbox_save_mail *save_mail;
+
+	array_foreach_modifiable(&ctx->mails, save_mail) {
+		save_mail->mail.move = save_mail->move_source != NULL &&
+			pgbox_transaction_expunges(
+				pgbox_transaction_get(save_mail->move_source),
+				save_mail->mail.source_uid);
+	}
+}
+
+static void moves_finish(struct pgbox_save_context *ctx)
+{
+	const struct pgbox_save_mail *save_mail;
+	struct pgbox_mailbox *source;
+
+	array_foreach(&ctx->mails, save_mail) {
+		if (!save_mail->mail.move)
+			continue;
+		pgbox_transaction_forget_expunge(
+			pgbox_transaction_get(save_mail->move_source),
+			save_mail->mail.source_uid);
+		source = PGBOX_MAILBOX(save_mail->move_source->box);
+		source->sync_wanted = TRUE;
+	}
+}
+
+static void
+save_set_failure(struct pgbox_save_context *ctx,
+		 const struct pgbox_db_failure *failure)
+{
+	if (strcmp(failure->sqlstate, "PB410") == 0) {
+		mail_storage_set_error(&ctx->mbox->storage->storage,
+			MAIL_ERROR_EXPUNGED,
+			"Some of the requested messages no longer exist.");
+	} else if (failure->error == PGBOX_DB_ERROR_NOT_FOUND) {
+		pgbox_mailbox_set_gone(ctx->mbox);
+	} else {
+		pgbox_mailbox_set_failure(ctx->mbox, failure);
+	}
+}
+
+int pgbox_save_write(struct pgbox_save_context *ctx,
+		     struct pgbox_add_result *result_r)
+{
+	struct pgbox_save_writer writer = {
+		.ctx = ctx,
+		.db = ctx->mbox->storage->db,
+		.id = {
+			.account_id = ctx->mbox->storage->account_id,
+			.mailbox_id = ctx->mbox->mailbox_id,
+		},
+		.count = array_count(&ctx->mails),
+	};
+	struct pgbox_new_mail *mails =
+		t_new(struct pgbox_new_mail, writer.count);
+	const struct pgbox_save_mail *save_mail;
+	struct pgbox_db_failure failure;
+	unsigned int i = 0;
+	int ret;
+
+	moves_prepare(ctx);
+	array_foreach(&ctx->mails, save_mail)
+		mails[i++] = save_mail->mail;
+	writer.mails = mails;
+
+	if (run_length(&writer, 0) == writer.count)
+		ret = run_write(&writer, 0, writer.count, result_r, &failure);
+	else
+		ret = runs_write(&writer, result_r, &failure);
+	if (ret < 0) {
+		if (failure.error != PGBOX_DB_ERROR_UNCERTAIN) {
+			save_set_failure(ctx, &failure);
+			return -1;
+		}
+		if (save_settle(&writer, &failure, result_r) < 0)
+			return -1;
+	}
+	moves_finish(ctx);
+	return 0;
+}

@@ -1,0 +1,446 @@
+/* Saving mails. Each one is spooled while it comes in, parsed when it is
+   whole, and all of a transaction go to the database in one call when it
+   commits. Large ones, and small ones that would add up to too much memory, are
+   uploaded before. The mails in the index transaction are temporary: the real
+   ones come by the sync, with the UIDs that the database gave.
+
+   Like imapc-save.c, because UIDs are not ours to give. */
+
+#include "lib.h"
+#include "array.h"
+#include "guid.h"
+#include "ioloop.h"
+#include "istream.h"
+#include "istream-crlf.h"
+#include "iostream-temp.h"
+#include "ostream.h"
+#include "sha2.h"
+#include "str.h"
+#include "mail-user.h"
+#include "mail-copy.h"
+#include "index-mail.h"
+#include "pgbox-message.h"
+#include "pgbox-query-mail.h"
+#include "pgbox-storage.h"
+#include "pgbox-save.h"
+#include "pgbox-transaction.h"
+
+/* Messages of one transaction that wait in memory for its commit: more is
+   uploaded. */
+#define PGBOX_SAVE_MEMORY_MAX_BYTES (4 * 1024 * 1024)
+
+struct mail_save_context *
+pgbox_save_alloc(struct mailbox_transaction_context *t)
+{
+	struct pgbox_save_context *ctx;
+
+	i_assert((t->flags & MAILBOX_TRANSACTION_FLAG_EXTERNAL) != 0);
+
+	if (t->save_ctx == NULL) {
+		ctx = i_new(struct pgbox_save_context, 1);
+		ctx->ctx.transaction = t;
+		ctx->mbox = PGBOX_MAILBOX(t->box);
+		ctx->pool = pool_alloconly_create("pgbox save", 2048);
+		i_array_init(&ctx->mails, 4);
+		ctx->finished = TRUE;
+		t->save_ctx = &ctx->ctx;
+	}
+	return t->save_ctx;
+}
+
+struct pgbox_save_mail *
+pgbox_save_add(struct pgbox_save_context *ctx)
+{
+	struct mail_save_data *data = &ctx->ctx.data;
+	struct mail_index_transaction *itrans = ctx->ctx.transaction->itrans;
+	struct pgbox_save_mail *save_mail;
+	struct index_mail *imail = INDEX_MAIL(ctx->ctx.dest_mail);
+	uint32_t seq;
+
+	mail_index_append(itrans, 0, &seq);
+	mail_set_seq_saving(ctx->ctx.dest_mail, seq);
+	/* its sequence will be another mail's */
+	imail->data.no_caching = TRUE;
+	imail->data.forced_no_caching = TRUE;
+	/* plugins look at them, and may change them */
+	mail_index_update_flags(itrans, seq, MODIFY_REPLACE,
+				data->flags & ENUM_NEGATE(MAIL_RECENT));
+	if (data->keywords != NULL) {
+		mail_index_update_keywords(itrans, seq, MODIFY_REPLACE,
+					   data->keywords);
+	}
+
+	save_mail = array_append_space(&ctx->mails);
+	save_mail->seq = seq;
+	save_mail->mail.saved = data->save_date != (time_t)-1 ?
+		data->save_date : ioloop_time;
+	save_mail->mail.uid = data->uid;
+	save_mail->mail.pop3_uidl = p_strdup(ctx->pool, data->pop3_uidl);
+	save_mail->mail.pop3_order = data->pop3_order;
+	save_mail->mail.min_modseq = data->min_modseq;
+	return save_mail;
+}
+
+static struct pgbox_save_mail *save_get_last(struct pgbox_save_context *ctx)
+{
+	return array_back_modifiable(&ctx->mails);
+}
+
+int pgbox_save_begin(struct mail_save_context *_ctx, struct istream *input)
+{
+	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
+	struct mail_user *user = ctx->mbox->storage->storage.user;
+	string_t *prefix = t_str_new(128);
+
+	ctx->failed = FALSE;
+	ctx->finished = FALSE;
+	if (_ctx->data.received_date == (time_t)-1)
+		_ctx->data.received_date = ioloop_time;
+	(void)pgbox_save_add(ctx);
+	mail_user_set_get_temp_prefix(prefix, user->set);
+	_ctx->data.output = iostream_temp_create_named(str_c(prefix), 0,
+						       "(pgbox save)");
+	o_stream_cork(_ctx->data.output);
+	ctx->input = i_stream_create_crlf(input);
+	return 0;
+}
+
+int pgbox_save_continue(struct mail_save_context *_ctx)
+{
+	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
+
+	if (ctx->failed)
+		return -1;
+	if (index_storage_save_continue(_ctx, ctx->input, NULL) < 0) {
+		ctx->failed = TRUE;
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- finishing one mail ---- */
+
+/* The next chunk of the spool; size_r is 0 at its end. */
+static int
+spool_read_chunk(struct istream *spool, buffer_t *chunk)
+{
+	const unsigned char *data;
+	size_t size;
+
+	buffer_set_used_size(chunk, 0);
+	while (chunk->used < PGBOX_CHUNK_BYTES &&
+	       i_stream_read_more(spool, &data, &size) > 0) {
+		size = I_MIN(size, PGBOX_CHUNK_BYTES - chunk->used);
+		buffer_append(chunk, data, size);
+		i_stream_skip(spool, size);
+	}
+	return spool->stream_errno != 0 ? -1 : 0;
+}
+
+static int
+save_set_read_error(struct pgbox_save_context *ctx, struct istream *spool)
+{
+	mail_set_critical(ctx->ctx.dest_mail, "read(%s) failed: %s",
+			  i_stream_get_name(spool), i_stream_get_error(spool));
+	return -1;
+}
+
+static int
+save_upload(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
+{
+	struct pgbox_storage *storage = ctx->mbox->storage;
+	struct pgbox_db_failure failure;
+	buffer_t *chunk = buffer_create_dynamic(default_pool,
+						PGBOX_CHUNK_BYTES);
+	unsigned int n = 0;
+	int ret;
+
+	i_stream_seek(save_mail->spool, 0);
+	while ((ret = spool_read_chunk(save_mail->spool, chunk)) == 0 &&
+	       chunk->used > 0) {
+		if (pgbox_run_upload(storage->db, storage->account_id,
+				     &save_mail->mail.message_id, n++,
+				     chunk->data, chunk->used, &failure) < 0) {
+			/* if the chunk was stored after all, the purge finds
+			   it: the upload is given up here in any case */
+			pgbox_mailbox_set_failure(ctx->mbox, &failure);
+			buffer_free(&chunk);
+			return -1;
+		}
+	}
+	buffer_free(&chunk);
+	if (ret < 0)
+		return save_set_read_error(ctx, save_mail->spool);
+	return 0;
+}
+
+static int
+save_to_memory(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
+{
+	uoff_t size = save_mail->mail.message->size;
+	buffer_t *data = buffer_create_dynamic(default_pool, I_MAX(size, 1));
+
+	i_stream_seek(save_mail->spool, 0);
+	if (spool_read_chunk(save_mail->spool, data) < 0) {
+		buffer_free(&data);
+		return save_set_read_error(ctx, save_mail->spool);
+	}
+	i_assert(data->used == size);
+	save_mail->data = data;
+	save_mail->mail.data = data->data == NULL ? "" : data->data;
+	ctx->memory_bytes += size;
+
+	/* the same bytes for those who read the mail before the commit */
+	i_stream_unref(&save_mail->spool);
+	save_mail->spool = i_stream_create_from_data(save_mail->mail.data,
+						     size);
+	return 0;
+}
+
+static int
+save_store(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
+{
+	struct mail_save_data *data = &ctx->ctx.data;
+	struct pgbox_message *message =
+		p_new(ctx->pool, struct pgbox_message, 1);
+	guid_128_t guid;
+
+	if (pgbox_message_parse(ctx->pool, save_mail->spool, message) < 0)
+		return save_set_read_error(ctx, save_mail->spool);
+	save_mail->mail.message = message;
+	save_mail->mail.received = data->received_date;
+	if (data->guid != NULL)
+		save_mail->mail.guid = p_strdup(ctx->pool, data->guid);
+	else {
+		guid_128_generate(guid);
+		save_mail->mail.guid = p_strdup(ctx->pool,
+						guid_128_to_string(guid));
+	}
+	if (message->size <= PGBOX_CHUNK_BYTES &&
+	    ctx->memory_bytes + message->size <= PGBOX_SAVE_MEMORY_MAX_BYTES)
+		return save_to_memory(ctx, save_mail);
+	return save_upload(ctx, save_mail);
+}
+
+/* Lets plugins read the mail that is being saved. */
+static void
+save_set_dest_mail(struct pgbox_save_context *ctx,
+		   struct pgbox_save_mail *save_mail)
+{
+	struct mail *mail = ctx->ctx.dest_mail;
+	struct index_mail *imail = INDEX_MAIL(mail);
+	const struct mail_storage_settings *set =
+		mailbox_get_settings(&ctx->mbox->box);
+
+	i_stream_seek(save_mail->spool, 0);
+	imail->data.received_date = ctx->ctx.data.received_date;
+	imail->data.save_date = save_mail->mail.saved;
+	imail->data.virtual_size = save_mail->mail.message->size;
+	imail->data.physical_size = save_mail->mail.message->size;
+	imail->data.guid = p_strdup(imail->mail.data_pool,
+				    save_mail->mail.guid);
+	if (set->parsed_mail_attachment_detection_add_flags &&
+	    !mail_has_attachment_keywords(mail))
+		(void)mail_set_attachment_keywords(mail);
+}
+
+static int save_finish_spool(struct pgbox_save_context *ctx)
+{
+	struct mail_save_data *data = &ctx->ctx.data;
+	struct pgbox_save_mail *save_mail = save_get_last(ctx);
+
+	if (o_stream_finish(data->output) < 0) {
+		mail_set_critical(ctx->ctx.dest_mail, "write(%s) failed: %s",
+				  o_stream_get_name(data->output),
+				  o_stream_get_error(data->output));
+		return -1;
+	}
+	save_mail->spool = iostream_temp_finish(&data->output, IO_BLOCK_SIZE);
+	if (save_store(ctx, save_mail) < 0)
+		return -1;
+	save_set_dest_mail(ctx, save_mail);
+	return 0;
+}
+
+int pgbox_save_finish(struct mail_save_context *_ctx)
+{
+	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
+
+	ctx->finished = TRUE;
+	if (!ctx->failed && save_finish_spool(ctx) < 0)
+		ctx->failed = TRUE;
+	if (ctx->failed)
+		pgbox_save_remove_last(ctx);
+	o_stream_destroy(&_ctx->data.output);
+	i_stream_unref(&ctx->input);
+	index_save_context_free(_ctx);
+	return ctx->failed ? -1 : 0;
+}
+
+void pgbox_save_cancel(struct mail_save_context *_ctx)
+{
+	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
+
+	ctx->failed = TRUE;
+	(void)pgbox_save_finish(_ctx);
+}
+
+struct istream *pgbox_save_open_stream(struct mail *mail)
+{
+	struct pgbox_save_context *ctx =
+		PGBOX_SAVE_CONTEXT(mail->transaction->save_ctx);
+	struct pgbox_save_mail *save_mail;
+
+	array_foreach_modifiable(&ctx->mails, save_mail) {
+		if (save_mail->seq == mail->seq && save_mail->spool != NULL) {
+			i_stream_seek(save_mail->spool, 0);
+			i_stream_ref(save_mail->spool);
+			return save_mail->spool;
+		}
+	}
+	/* still coming in */
+	return i_stream_create_error_str(ENOENT, "Mail is not saved yet");
+}
+
+/* ---- end of the transaction ---- */
+
+static void
+save_mail_free(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
+{
+	if (save_mail->data != NULL)
+		ctx->memory_bytes -= save_mail->data->used;
+	i_stream_unref(&save_mail->spool);
+	buffer_free(&save_mail->data);
+}
+
+static void
+save_upload_abort(struct pgbox_save_context *ctx,
+		  const struct pgbox_save_mail *save_mail)
+{
+	struct pgbox_storage *storage = ctx->mbox->storage;
+	struct pgbox_db_failure failure;
+
+	/* what can't be removed now, the purge removes later */
+	if (save_mail->mail.message_id != 0) {
+		(void)pgbox_run_upload_abort(storage->db, storage->account_id,
+					     save_mail->mail.message_id,
+					     &failure);
+	}
+}
+
+void pgbox_save_remove_last(struct pgbox_save_context *ctx)
+{
+	struct pgbox_save_mail *save_mail = save_get_last(ctx);
+	unsigned int count = array_count(&ctx->mails);
+
+	mail_index_expunge(ctx->ctx.transaction->itrans, save_mail->seq);
+	save_upload_abort(ctx, save_mail);
+	save_mail_free(ctx, save_mail);
+	array_delete(&ctx->mails, count - 1, 1);
+}
+
+static void save_free(struct pgbox_save_context *ctx)
+{
+	struct pgbox_save_mail *save_mail;
+
+	ctx->ctx.transaction->save_ctx = NULL;
+	array_foreach_modifiable(&ctx->mails, save_mail)
+		save_mail_free(ctx, save_mail);
+	array_free(&ctx->mails);
+	pool_unref(&ctx->pool);
+	i_free(ctx);
+}
+
+void pgbox_save_prepare_commit(struct mail_save_context *_ctx)
+{
+	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
+	struct mail_index_view *view = _ctx->transaction->view;
+	const ARRAY_TYPE(keywords) *names =
+		mail_index_get_keywords(ctx->mbox->box.index);
+	ARRAY_TYPE(keyword_indexes) indexes;
+	ARRAY_TYPE(const_string) keywords;
+	struct pgbox_save_mail *save_mail;
+	const struct mail_index_record *rec;
+	unsigned int idx;
+
+	t_array_init(&indexes, 8);
+	array_foreach_modifiable(&ctx->mails, save_mail) {
+		rec = mail_index_lookup(view, save_mail->seq);
+		save_mail->mail.flags = rec->flags & MAIL_FLAGS_NONRECENT;
+		mail_index_lookup_keywords(view, save_mail->seq, &indexes);
+		if (array_count(&indexes) == 0)
+			continue;
+		p_array_init(&keywords, ctx->pool, array_count(&indexes) + 1);
+		array_foreach_elem(&indexes, idx) {
+			const char *name = array_idx_elem(names, idx);
+			array_push_back(&keywords, &name);
+		}
+		array_append_zero(&keywords);
+		save_mail->mail.keywords = array_front(&keywords);
+	}
+}
+
+static void
+save_set_uids(struct pgbox_save_context *ctx,
+	      const struct pgbox_add_result *result)
+{
+	struct mail_transaction_commit_changes *changes =
+		ctx->ctx.transaction->changes;
+	const int64_t *uid;
+
+	changes->uid_validity = result->uid_validity;
+	array_foreach(&result->uids, uid)
+		seq_range_array_add(&changes->saved_uids, *uid);
+}
+
+/* The records were for plugins to look at; the last ones are dropped from a
+   transaction without a trace. */
+static void save_expunge_temporary(struct pgbox_save_context *ctx)
+{
+	unsigned int i = array_count(&ctx->mails);
+
+	while (i > 0) {
+		const struct pgbox_save_mail *save_mail =
+			array_idx(&ctx->mails, --i);
+		mail_index_expunge(ctx->ctx.transaction->itrans,
+				   save_mail->seq);
+	}
+}
+
+int pgbox_transaction_save_commit_pre(struct mail_save_context *_ctx)
+{
+	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
+	struct pgbox_add_result result;
+	int ret = 0;
+
+	i_assert(ctx->finished);
+	if (array_count(&ctx->mails) > 0) T_BEGIN {
+		ret = pgbox_save_write(ctx, &result);
+		if (ret == 0) {
+			save_expunge_temporary(ctx);
+			save_set_uids(ctx, &result);
+			ctx->mbox->sync_wanted = TRUE;
+		}
+	} T_END;
+	if (ret < 0)
+		pgbox_transaction_save_rollback(_ctx);
+	return ret;
+}
+
+void pgbox_transaction_save_commit_post(struct mail_save_context *_ctx,
+		struct mail_index_transaction_commit_result *result ATTR_UNUSED)
+{
+	save_free(PGBOX_SAVE_CONTEXT(_ctx));
+}
+
+void pgbox_transaction_save_rollback(struct mail_save_context *_ctx)
+{
+	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
+	const struct pgbox_save_mail *save_mail;
+
+	if (!ctx->finished)
+		pgbox_save_cancel(_ctx);
+	array_foreach(&ctx->mails, save_mail)
+		save_upload_abort(ctx, save_mail);
+	save_free(ctx);
+}

@@ -1,0 +1,53 @@
+#ifndef PGBOX_SAVE_H
+#define PGBOX_SAVE_H
+
+/* The mails that a transaction adds, shared by pgbox-save.c, pgbox-copy.c and
+   pgbox-save-write.c. */
+
+#include "pgbox-query-mail.h"
+
+struct pgbox_transaction;
+
+struct pgbox_save_mail {
+	/* temporary record in the index transaction */
+	uint32_t seq;
+	/* what the database gets */
+	struct pgbox_new_mail mail;
+	/* own: the message's bytes, until the transaction ends; NULL for a
+	   copy */
+	struct istream *spool;
+	/* own: memory behind spool and mail.data, or NULL */
+	buffer_t *data;
+	/* foreign: the transaction that the source of a move belongs to. It
+	   outlives this one, because IMAP commits it afterwards. */
+	struct mailbox_transaction_context *move_source;
+};
+
+struct pgbox_save_context {
+	struct mail_save_context ctx;
+	struct pgbox_mailbox *mbox;
+	pool_t pool;
+	ARRAY(struct pgbox_save_mail) mails;
+	/* own: the mail that is coming in, with CRLF line ends */
+	struct istream *input;
+	/* of all the mails */
+	size_t memory_bytes;
+	/* the current mail */
+	bool failed;
+	bool finished;
+};
+
+#define PGBOX_SAVE_CONTEXT(s) container_of(s, struct pgbox_save_context, ctx)
+
+/* Appends a mail with what the save context says, and a temporary record for
+   plugins. */
+struct pgbox_save_mail *pgbox_save_add(struct pgbox_save_context *ctx);
+/* Undoes the last pgbox_save_add(). */
+void pgbox_save_remove_last(struct pgbox_save_context *ctx);
+
+/* Writes all mails to the database (pgbox-save-write.c). Returns 0, or -1 with
+   the storage's error set and nothing written. */
+int pgbox_save_write(struct pgbox_save_context *ctx,
+		     struct pgbox_add_result *result_r);
+
+#endif

@@ -1,0 +1,356 @@
+/* Changes of flags, keywords and expunges. They are collected while the
+   transaction lives and go to the database when it commits, before anything
+   of them is in the local index: a database that refuses makes the command
+   fail. What was written comes back through the sync. */
+
+#include "lib.h"
+#include "array.h"
+#include "bsearch-insert-pos.h"
+#include "seq-range-array.h"
+#include "module-context.h"
+#include "mail-index-transaction-private.h"
+#include "index-mail.h"
+#include "pgbox-query-mail.h"
+#include "pgbox-storage.h"
+#include "pgbox-transaction.h"
+
+#define PGBOX_TRANSACTION(t) \
+	MODULE_CONTEXT_REQUIRE(t, pgbox_transaction_module)
+static MODULE_CONTEXT_DEFINE_INIT(pgbox_transaction_module,
+				  &mail_storage_module_register);
+
+struct mailbox_transaction_context *
+pgbox_transaction_begin(struct mailbox *box,
+			enum mailbox_transaction_flags flags,
+			const char *reason)
+{
+	struct mailbox_transaction_context *t;
+	struct pgbox_transaction *pt;
+	pool_t pool;
+
+	t = index_transaction_begin(box, flags, reason);
+	pool = pool_alloconly_create("pgbox transaction", 512);
+	pt = p_new(pool, struct pgbox_transaction, 1);
+	pt->pool = pool;
+	pt->t = t;
+	i_array_init(&pt->changes, 8);
+	MODULE_CONTEXT_SET(t, pgbox_transaction_module, pt);
+	return t;
+}
+
+static void transaction_free(struct pgbox_transaction *pt)
+{
+	array_free(&pt->changes);
+	pool_unref(&pt->pool);
+}
+
+struct pgbox_transaction *
+pgbox_transaction_get(struct mailbox_transaction_context *t)
+{
+	return PGBOX_TRANSACTION(t);
+}
+
+void pgbox_transaction_rollback(struct mailbox_transaction_context *t)
+{
+	transaction_free(PGBOX_TRANSACTION(t));
+	index_transaction_rollback(t);
+}
+
+/* ---- collecting ---- */
+
+static int change_uid_cmp(const uint32_t *uid,
+			  const struct pgbox_mail_change *change)
+{
+	return *uid < change->uid ? -1 : (*uid > change->uid ? 1 : 0);
+}
+
+static struct pgbox_mail_change *
+change_get(struct pgbox_transaction *pt, uint32_t uid)
+{
+	struct pgbox_mail_change *change;
+	unsigned int idx;
+
+	if (!array_bsearch_insert_pos(&pt->changes, &uid, change_uid_cmp,
+				      &idx)) {
+		change = array_insert_space(&pt->changes, idx);
+		change->uid = uid;
+		return change;
+	}
+	return array_idx_modifiable(&pt->changes, idx);
+}
+
+void pgbox_mail_update_flags(struct mail *mail, enum modify_type modify_type,
+			     enum mail_flags flags)
+{
+	struct pgbox_mail_change *change;
+	uint8_t add = flags & MAIL_FLAGS_NONRECENT, remove = 0;
+
+	index_mail_update_flags(mail, modify_type, flags);
+	/* a mail that is being saved takes its flags from the index record */
+	if (mail->saving)
+		return;
+	/* private flags are kept by lib-storage itself */
+	if (mail->box->view_pvt != NULL)
+		add &= ~mailbox_get_private_flags_mask(mail->box);
+
+	switch (modify_type) {
+	case MODIFY_ADD:
+		break;
+	case MODIFY_REMOVE:
+		remove = add;
+		add = 0;
+		break;
+	case MODIFY_REPLACE:
+		remove = MAIL_FLAGS_NONRECENT & ~add;
+		if (mail->box->view_pvt != NULL)
+			remove &= ~mailbox_get_private_flags_mask(mail->box);
+		break;
+	}
+	change = change_get(PGBOX_TRANSACTION(mail->transaction), mail->uid);
+	change->flags_add = (change->flags_add & ~remove) | add;
+	change->flags_remove = (change->flags_remove & ~add) | remove;
+}
+
+static void
+change_set_keyword(struct pgbox_transaction *pt,
+		   struct pgbox_mail_change *change, const char *name, bool add)
+{
+	struct pgbox_keyword_change *keyword;
+
+	if (!array_is_created(&change->keywords))
+		p_array_init(&change->keywords, pt->pool, 2);
+	array_foreach_modifiable(&change->keywords, keyword) {
+		if (strcasecmp(keyword->name, name) == 0) {
+			keyword->add = add;
+			return;
+		}
+	}
+	keyword = array_append_space(&change->keywords);
+	keyword->name = name;
+	keyword->add = add;
+}
+
+void pgbox_mail_update_keywords(struct mail *mail, enum modify_type modify_type,
+				struct mail_keywords *keywords)
+{
+	struct pgbox_transaction *pt = PGBOX_TRANSACTION(mail->transaction);
+	const ARRAY_TYPE(keywords) *names =
+		mail_index_get_keywords(mail->box->index);
+	struct pgbox_mail_change *change;
+	unsigned int i;
+
+	index_mail_update_keywords(mail, modify_type, keywords);
+	if (mail->saving)
+		return;
+
+	change = change_get(pt, mail->uid);
+	if (modify_type == MODIFY_REPLACE) {
+		change->keywords_clear = TRUE;
+		if (array_is_created(&change->keywords))
+			array_clear(&change->keywords);
+	}
+	for (i = 0; i < keywords->count; i++) {
+		/* names belong to the index and stay */
+		change_set_keyword(pt, change,
+				   array_idx_elem(names, keywords->idx[i]),
+				   modify_type != MODIFY_REMOVE);
+	}
+}
+
+void pgbox_mail_update_modseq(struct mail *mail ATTR_UNUSED,
+			      uint64_t min_modseq ATTR_UNUSED)
+{
+	/* The database gives modseqs. One that only this frontend knew would be
+	   a difference between frontends; it is only a lower bound that dsync
+	   asks for, and the change it belongs to has got a newer one. */
+}
+
+void pgbox_mail_expunge(struct mail *mail)
+{
+	index_mail_expunge(mail);
+	if (!mail->saving) {
+		change_get(PGBOX_TRANSACTION(mail->transaction),
+			   mail->uid)->expunge = TRUE;
+	}
+}
+
+bool pgbox_transaction_expunges(struct pgbox_transaction *pt, uint32_t uid)
+{
+	const struct pgbox_mail_change *change;
+
+	change = array_bsearch(&pt->changes, &uid, change_uid_cmp);
+	return change != NULL && change->expunge;
+}
+
+void pgbox_transaction_forget_expunge(struct pgbox_transaction *pt,
+				      uint32_t uid)
+{
+	i_assert(pgbox_transaction_expunges(pt, uid));
+	change_get(pt, uid)->expunge = FALSE;
+}
+
+/* ---- writing ---- */
+
+static bool changes_are_empty(const ARRAY_TYPE(pgbox_mail_change) *changes)
+{
+	const struct pgbox_mail_change *change;
+
+	array_foreach(changes, change) {
+		if (change->flags_add != 0 || change->flags_remove != 0 ||
+		    change->keywords_clear || change->expunge ||
+		    (array_is_created(&change->keywords) &&
+		     array_count(&change->keywords) > 0))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* All that was asked for and was not changed, when the answer with the
+   conflicts is lost. */
+static void
+changes_get_unchanged(const ARRAY_TYPE(pgbox_mail_change) *changes,
+		      const ARRAY_TYPE(pgbox_int64) *changed_uids,
+		      ARRAY_TYPE(pgbox_int64) *unchanged_r)
+{
+	const struct pgbox_mail_change *change;
+	const int64_t *uids;
+	unsigned int i = 0, count;
+
+	t_array_init(unchanged_r, 8);
+	uids = array_get(changed_uids, &count);
+	array_foreach(changes, change) {
+		while (i < count && uids[i] < change->uid)
+			i++;
+		if ((i == count || uids[i] != change->uid) && !change->expunge) {
+			int64_t uid = change->uid;
+			array_push_back(unchanged_r, &uid);
+		}
+	}
+}
+
+static int
+changes_write(struct pgbox_transaction *pt, struct pgbox_change_result *result_r)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(pt->t->box);
+	struct pgbox_mailbox_id id = {
+		.account_id = mbox->storage->account_id,
+		.mailbox_id = mbox->mailbox_id,
+	};
+	struct pgbox_operation operation = {
+		.min_modseq = mbox->modseq,
+		.operation = pgbox_operation_create(),
+	};
+	struct pgbox_add_result done;
+	struct pgbox_db_failure failure;
+	uint64_t max_modseq = pt->t->itrans->max_modseq;
+
+	i_zero(result_r);
+	if (pgbox_run_change(mbox->storage->db, &id, max_modseq, &pt->changes,
+			     operation.operation, result_r, &failure) == 0)
+		return 0;
+	if (failure.error == PGBOX_DB_ERROR_NOT_FOUND) {
+		pgbox_mailbox_set_gone(mbox);
+		return -1;
+	}
+	if (failure.error != PGBOX_DB_ERROR_UNCERTAIN) {
+		pgbox_mailbox_set_failure(mbox, &failure);
+		return -1;
+	}
+	if (pgbox_operation_settle(mbox, &operation, &failure, &done) <= 0)
+		return -1;
+	result_r->changed = TRUE;
+	if (max_modseq != 0) {
+		changes_get_unchanged(&pt->changes, &done.uids,
+				      &result_r->conflict_uids);
+	} else {
+		t_array_init(&result_r->conflict_uids, 1);
+	}
+	return 0;
+}
+
+static void
+conflicts_set(struct mail_index_transaction *itrans,
+	      const ARRAY_TYPE(pgbox_int64) *uids)
+{
+	const int64_t *uid;
+	uint32_t seq;
+
+	if (itrans->conflict_seqs == NULL)
+		return;
+	array_foreach(uids, uid) {
+		if (mail_index_lookup_seq(itrans->view, *uid, &seq)) {
+			seq_range_array_add_with_init(itrans->conflict_seqs,
+						      16, seq);
+		}
+	}
+}
+
+/* Takes the changes out of the index transaction. Committed as they are they
+   would overwrite what another frontend has done later. Mails being saved are
+   appended records, which keep their flags in them. */
+static void itrans_forget_changes(struct mail_index_transaction *itrans)
+{
+	struct mail_index_transaction_keyword_update *update;
+
+	if (array_is_created(&itrans->updates))
+		array_clear(&itrans->updates);
+	if (array_is_created(&itrans->expunges))
+		array_clear(&itrans->expunges);
+	if (array_is_created(&itrans->keyword_updates)) {
+		array_foreach_modifiable(&itrans->keyword_updates, update) {
+			if (array_is_created(&update->add_seq))
+				array_clear(&update->add_seq);
+			if (array_is_created(&update->remove_seq))
+				array_clear(&update->remove_seq);
+		}
+	}
+	itrans->min_flagupdate_seq = 0;
+	itrans->max_flagupdate_seq = 0;
+	itrans->max_modseq = 0;
+	mail_index_transaction_set_log_updates(itrans);
+}
+
+static int transaction_write(struct pgbox_transaction *pt)
+{
+	struct mailbox_transaction_context *t = pt->t;
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
+	struct pgbox_change_result result;
+	bool hide = (t->flags & MAILBOX_TRANSACTION_FLAG_HIDE) != 0;
+
+	if (array_count(&pt->changes) == 0)
+		return 0;
+	if (!changes_are_empty(&pt->changes)) {
+		if (changes_write(pt, &result) < 0)
+			return -1;
+		conflicts_set(t->itrans, &result.conflict_uids);
+		mbox->sync_wanted = TRUE;
+		if (hide && result.changed) {
+			/* a failure is not one of the command: the next sync
+			   brings the change */
+			(void)pgbox_sync(mbox, 0, result.modseq);
+		}
+	}
+	/* the saves' own keywords are read before this (pgbox-save.c) */
+	itrans_forget_changes(t->itrans);
+	return 0;
+}
+
+int pgbox_transaction_commit(struct mailbox_transaction_context *t,
+			     struct mail_transaction_commit_changes *changes_r)
+{
+	struct pgbox_transaction *pt = PGBOX_TRANSACTION(t);
+	int ret;
+
+	if (t->save_ctx != NULL)
+		pgbox_save_prepare_commit(t->save_ctx);
+	T_BEGIN {
+		ret = transaction_write(pt);
+	} T_END;
+	if (ret < 0) {
+		i_zero(changes_r);
+		pgbox_transaction_rollback(t);
+		return -1;
+	}
+	transaction_free(pt);
+	return index_transaction_commit(t, changes_r);
+}
