@@ -48,6 +48,14 @@ begin
             errcode = 'PB413',
             message = format('a name below %L gets longer than 2048 octets', p_new_name);
     end if;
+    -- In the order in which everybody locks mailboxes: sql/README.md.
+    perform 1
+    from pgbox.mailbox b
+    where b.account_id = p_account_id
+        and (b.name = p_old_name or starts_with(b.name, p_old_name || '/'))
+        and b.deleted_at is null
+    order by b.mailbox_id
+    for no key update;
     update pgbox.mailbox b
     set name = p_new_name || substr(b.name, length(p_old_name) + 1)
     where b.account_id = p_account_id

@@ -4,8 +4,8 @@
 --   mails and deleted mailboxes are kept; how long tombstones and changes are
 --   kept; the most messages to remove.
 -- Returns the number of messages, tombstones and mails removed.
--- Locks: mailbox rows whose history is trimmed (skipped if they are busy),
---   deleted mailbox rows.
+-- Locks: an advisory lock, one purge at a time; mailbox rows whose history is
+--   trimmed (skipped if they are busy); deleted mailbox rows.
 -- Writes: everything but account and subscription.
 create or replace function pgbox.purge(
     p_account_id bigint,
@@ -21,6 +21,8 @@ as $$
 declare
     v_box pgbox.mailbox;
     v_uids bigint[];
+    v_account_ids bigint[];
+    v_message_ids bigint[];
     v_modseq bigint;
     v_count bigint;
     v_removed bigint := 0;
@@ -28,6 +30,9 @@ begin
     if p_limit < 1 then
         raise exception using errcode = 'PB400', message = 'the limit must be at least 1';
     end if;
+    -- One purge at a time: two that remove the last two tombstones of a message
+    -- would each see the other's, and the message would stay for ever.
+    perform pg_advisory_xact_lock(hashtext('pgbox.purge'));
 
     -- Mails of deleted mailboxes become tombstones, then the mailbox goes.
     for v_box in
@@ -145,14 +150,19 @@ begin
     end loop;
 
     -- Uploads that were never saved.
+    -- Two statements: a chunk that came while this waited for its upload's row
+    -- is seen by the second one only.
     with gone as (
         delete from pgbox.message_upload u
         where u.started_at < now() - interval '1 day'
             and (p_account_id is null or u.account_id = p_account_id)
         returning u.account_id, u.message_id
     )
+    select array_agg(g.account_id), array_agg(g.message_id)
+    into v_account_ids, v_message_ids
+    from gone g;
     delete from pgbox.message_chunk c
-    using gone g
+    using unnest(v_account_ids, v_message_ids) g (account_id, message_id)
     where c.account_id = g.account_id
         and c.message_id = g.message_id;
     return v_removed;

@@ -238,3 +238,22 @@ as $$
     )
     from pgbox.mailbox_sync(tap.account(), tap.mailbox(p_mailbox), p_modseq, p_uid_next, 0, p_epoch) s
 $$;
+
+-- Isolation specs begin each permutation with an empty schema.
+create function tap.reset()
+returns void
+language plpgsql
+as $$
+declare
+    v_tables text;
+begin
+    select string_agg(format('pgbox.%I', c.relname), ', ') into v_tables
+    from pg_class c
+    where c.relnamespace = 'pgbox'::regnamespace
+        and c.relkind = 'r'
+        and c.relname not in ('schema_version', 'epoch');
+    execute format('truncate %s restart identity', v_tables);
+    perform setval('pgbox.message_id_seq', 1, false);
+    drop table if exists public.remembered;
+end
+$$;
