@@ -22,7 +22,7 @@ select throws_ok($$select tap.save('missing')$$, 'PB404', null, 'a mailbox that 
 select is((select count(*) from pgbox.message), 9::bigint, 'and leaves no message');
 
 -- Uploads
-create temporary table upload as 
+create temporary table upload as
 select pgbox.upload_chunk(tap.account(), null, 0, repeat('x', 262144)::bytea) as id;
 select pgbox.upload_chunk(tap.account(), id, 1, 'end') from upload;
 select throws_ok($$select pgbox.upload_chunk(tap.account('bert'), id, 2, 'x') from upload$$, 'PB404', null,
