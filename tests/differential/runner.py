@@ -8,7 +8,8 @@ from pgboxtest.imap import ConnectionLost, Literal, Result, Status
 from masking import History, Masker
 from sessions import Message, ModSeq, UidValidity
 
-PROBE = 'LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UNSEEN RECENT UIDVALIDITY HIGHESTMODSEQ X-GUID))'
+PROBE = ('LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UNSEEN RECENT UIDVALIDITY '
+         'HIGHESTMODSEQ X-GUID))')
 SELECTING = ("SELECT", "EXAMINE")
 
 

@@ -357,7 +357,8 @@ class SessionGenerator:
 
     def subscribe(self):
         mailbox = self.mailbox()
-        return [f"{self.pick(['SUBSCRIBE', 'SUBSCRIBE', 'UNSUBSCRIBE'])} {self.name(mailbox)}"], None
+        verb = self.pick(["SUBSCRIBE", "SUBSCRIBE", "UNSUBSCRIBE"])
+        return [f"{verb} {self.name(mailbox)}"], None
 
     def status(self):
         mailbox = self.mailbox()

@@ -40,9 +40,19 @@ def expected_log():
     return [r"binary stream of mailbox .*failed: .*[Bb]ase64"]
 
 
+@pytest.fixture(scope="module")
+def frontend_in_memory(lab, frontend_b):
+    """A frontend without index files; sdbox cannot do without them."""
+    if lab.tested == "sdbox":
+        return frontend_b
+    return lab.dovecot("tested", "in-memory", memory_index=True)
+
+
 @pytest.fixture
-def arena(lab, sdbox, frontend_a, frontend_b):
-    return Arena(lab, sdbox, [frontend_a, frontend_b])
+def arena(lab, sdbox, frontend_a, frontend_b, frontend_in_memory, request):
+    """Every third session has its second connection on a frontend with INDEX=MEMORY."""
+    seed = request.node.callspec.params.get("seed", 0)
+    return Arena(lab, sdbox, [frontend_a, frontend_in_memory if seed % 3 == 2 else frontend_b])
 
 
 def shortest(arena, generator, commands, mismatch):

@@ -23,7 +23,8 @@ TEMPORARY_CODES = {"UNAVAILABLE", "SERVERBUG", "INUSE", None}
 @pytest.fixture(scope="module")
 def expected_log():
     """Errors are what this file is about; a Panic never is."""
-    return [r"Error: (?!Raw backtrace)", r"Fatal: master: service\(\w+\): child \d+ killed with signal 9"]
+    return [r"Error: (?!Raw backtrace)",
+            r"Fatal: master: service\(\w+\): child \d+ killed with signal 9"]
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +194,9 @@ def refusal(client, *parts):
     return result.status.code_name()
 
 
-@pytest.mark.parametrize("command", ["STORE 1 +FLAGS (\\Seen)", "COPY 1 box", "MOVE 1 box", "CREATE new",
-                                     "STATUS box (MESSAGES)", "SELECT box", "RENAME box box2"])
+@pytest.mark.parametrize("command", [
+    "STORE 1 +FLAGS (\\Seen)", "COPY 1 box", "MOVE 1 box", "CREATE new", "STATUS box (MESSAGES)",
+    "SELECT box", "RENAME box box2"])
 def test_database_away_is_temporary(stopped_database, frontends, user, command):
     with frontends[0].imap(user) as imap:
         imap.append("INBOX", messages.numbered(1))

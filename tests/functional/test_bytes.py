@@ -72,7 +72,8 @@ def test_binary_append_as_sdbox(sdbox, frontend_a, user):
             for data in pool:
                 imap.append("INBOX", data, binary=True)
             imap.select("INBOX")
-            answers.append(imap.fetch("1:*", "BODY.PEEK[] BODYSTRUCTURE RFC822.SIZE BINARY.SIZE[1]"))
+            answers.append(imap.fetch("1:*", "BODY.PEEK[] BODYSTRUCTURE RFC822.SIZE "
+                                             "BINARY.SIZE[1]"))
     assert answers[0] == answers[1]
 
 
@@ -107,7 +108,8 @@ def test_huge_headers(server, user):
     with server.imap(user) as imap:
         uid = imap.append("INBOX", data)[1]
         imap.select("INBOX")
-        got = imap.fetch(uid, "BODY.PEEK[] BODY.PEEK[HEADER] BODY.PEEK[HEADER.FIELDS (X-14999)]")[uid]
+        got = imap.fetch(uid, "BODY.PEEK[] BODY.PEEK[HEADER] "
+                              "BODY.PEEK[HEADER.FIELDS (X-14999)]")[uid]
     assert got["BODY[]"] == data
     assert got["BODY[HEADER]"] == data[:-6]
     assert got["BODY[HEADER.FIELDS (X-14999)]"] == b"X-14999: " + b"h" * 60 + b"\r\n\r\n"

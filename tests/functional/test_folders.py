@@ -55,8 +55,8 @@ SCRIPTS = {
     "selecting what is no mailbox": ["CREATE a/b", "SELECT a", "SELECT missing", "SELECT a/b",
                                      "STATUS a (MESSAGES)", "UNSELECT", "DELETE a/b",
                                      "EXAMINE a/b"],
-    "bad names": ["CREATE \"\"", "CREATE a//b", "CREATE /", "CREATE /a", 'CREATE "&bad"', "CREATE &AGE-",
-                  "SELECT \"\"", "RENAME a \"\"", 'LIST "" "*"'],
+    "bad names": ["CREATE \"\"", "CREATE a//b", "CREATE /", "CREATE /a", 'CREATE "&bad"',
+                  "CREATE &AGE-", "SELECT \"\"", "RENAME a \"\"", 'LIST "" "*"'],
 }
 
 

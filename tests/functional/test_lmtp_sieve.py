@@ -10,7 +10,7 @@ from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.lmtp import LmtpClient
 
 SCRIPT = """\
-require ["fileinto", "imap4flags", "copy", "mailbox", "reject", "envelope", "subaddress", "variables"];
+require ["fileinto", "imap4flags", "copy", "mailbox", "reject"];
 if header :contains "Subject" "folder" { fileinto :create "Sorted/One"; stop; }
 if header :contains "Subject" "flags" { setflag "\\\\Flagged"; addflag "Sieved"; keep; stop; }
 if header :contains "Subject" "twice" { fileinto :copy :create "Copy"; keep; stop; }
@@ -38,7 +38,7 @@ def install_script(server, user, text=SCRIPT):
 
 
 def mail_about(subject):
-    return f"From: a@example.org\r\nTo: b@example.org\r\nSubject: {subject}\r\n\r\nbody\r\n".encode()
+    return messages.crlf(f"From: a@example.org\nSubject: {subject}\n\nbody\n".encode())
 
 
 def contents(server, user):

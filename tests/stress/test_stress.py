@@ -16,7 +16,8 @@ from workers import BOX, OTHER, expand, run_worker
 SECONDS = float(os.environ.get("PGBOX_STRESS_SECONDS", "15"))
 MODSEQS = int(os.environ.get("PGBOX_STRESS_MODSEQS", "300"))
 WORKERS = 8
-SYSTEM_FLAG_BITS = {1: b"\\Answered", 2: b"\\Flagged", 4: b"\\Deleted", 8: b"\\Seen", 16: b"\\Draft"}
+SYSTEM_FLAG_BITS = {1: b"\\Answered", 2: b"\\Flagged", 4: b"\\Deleted", 8: b"\\Seen",
+                    16: b"\\Draft"}
 
 
 @pytest.fixture(scope="module")
