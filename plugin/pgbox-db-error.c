@@ -55,9 +55,10 @@ static const struct {
 	{ PGBOX_SQLSTATE_READ_ONLY, PGBOX_DB_ERROR_CONFIG },
 };
 
-static bool sqlstate_has_prefix(const char *sqlstate, const char *prefix)
+/* Dovecot 2.3 and 2.4 have different ones. */
+static bool has_prefix(const char *str, const char *prefix)
 {
-	return strncmp(sqlstate, prefix, strlen(prefix)) == 0;
+	return strncmp(str, prefix, strlen(prefix)) == 0;
 }
 
 enum pgbox_db_error pgbox_db_error_from_sqlstate(const char *sqlstate)
@@ -65,7 +66,7 @@ enum pgbox_db_error pgbox_db_error_from_sqlstate(const char *sqlstate)
 	unsigned int i;
 
 	for (i = 0; i < N_ELEMENTS(sqlstate_table); i++) {
-		if (sqlstate_has_prefix(sqlstate, sqlstate_table[i].sqlstate))
+		if (has_prefix(sqlstate, sqlstate_table[i].sqlstate))
 			return sqlstate_table[i].error;
 	}
 	return PGBOX_DB_ERROR_INTERNAL;
@@ -81,7 +82,7 @@ const char *pgbox_db_error_one_line(const char *text)
 		const char *line = t_str_trim(*lines, " \t\r");
 
 		/* the server's source file helps nobody */
-		if (*line == '\0' || str_begins(line, "LOCATION:"))
+		if (*line == '\0' || has_prefix(line, "LOCATION:"))
 			continue;
 		if (!first)
 			str_append(str, "; ");
@@ -130,7 +131,7 @@ failure_message(const struct pgbox_query *query, const PGresult *res,
 	str_printfa(str, "Query %s: %s (SQLSTATE %s)", query->name,
 		    pgbox_db_error_one_line(primary == NULL ? "" : primary),
 		    sqlstate);
-	if (sqlstate_has_prefix(sqlstate, "23")) {
+	if (has_prefix(sqlstate, "23")) {
 		/* the detail has the values of the row */
 		append_field(str, res, PG_DIAG_CONSTRAINT_NAME, "Constraint");
 	} else {
@@ -159,9 +160,9 @@ error_is_certain(const PGresult *res, const char *sqlstate, bool completed)
 	if (strcmp(sqlstate, PGBOX_SQLSTATE_STARTING_UP) == 0)
 		return TRUE;
 	/* The server was shut down or has crashed, or a pooler lost it. */
-	return !sqlstate_has_prefix(sqlstate, "57P") &&
-		!sqlstate_has_prefix(sqlstate, "08") &&
-		!sqlstate_has_prefix(sqlstate, "XX");
+	return !has_prefix(sqlstate, "57P") &&
+		!has_prefix(sqlstate, "08") &&
+		!has_prefix(sqlstate, "XX");
 }
 
 /* Returns TRUE if a loss in the current state leaves open what happened. */
@@ -265,8 +266,8 @@ static bool line_get_sqlstate(const char *line, char *sqlstate_r)
 static bool line_is_continuation(const char *line)
 {
 	return *line == '\0' || *line == '\t' || *line == ' ' ||
-		str_begins(line, "LOCATION:") || str_begins(line, "DETAIL:") ||
-		str_begins(line, "HINT:");
+		has_prefix(line, "LOCATION:") || has_prefix(line, "DETAIL:") ||
+		has_prefix(line, "HINT:");
 }
 
 void pgbox_db_failure_from_connect(const char *text,
