@@ -238,26 +238,53 @@ window_batch_read_expunged(struct pgbox_mail_window *window,
 	return 0;
 }
 
+/* Returns the sequence after those that may be read together with the mail. */
+static uint32_t window_get_end(struct mail *mail, unsigned int count)
+{
+	uint32_t end = mail_index_view_get_messages_count(
+		mail->transaction->view) + 1;
+
+	return end - mail->seq > count ? mail->seq + count : end;
+}
+
+static bool
+window_is_missing(struct pgbox_mail_window *window,
+		  struct mail_index_view *view, uint32_t seq, uint32_t *uid_r)
+{
+	mail_index_lookup_uid(view, seq, uid_r);
+	/* mails that are being saved have no UID yet */
+	return *uid_r != 0 && pgbox_window_find(window, *uid_r) == NULL;
+}
+
 /* The mail and the ones after it that are not known yet */
 static void
-window_get_next_uids(struct pgbox_mail_window *window, struct mail *mail,
-		     unsigned int count, ARRAY_TYPE(pgbox_uids) *uids,
-		     uint32_t *next_seq_r)
+window_get_missing(struct pgbox_mail_window *window, struct mail *mail,
+		   uint32_t end, ARRAY_TYPE(pgbox_uids) *uids)
 {
-	struct mail_index_view *view = mail->transaction->view;
-	uint32_t seq, uid, end;
+	uint32_t seq, uid;
 
-	end = mail_index_view_get_messages_count(view) + 1;
-	if (end - mail->seq > count)
-		end = mail->seq + count;
 	array_push_back(uids, &mail->uid);
 	for (seq = mail->seq + 1; seq < end; seq++) {
-		mail_index_lookup_uid(view, seq, &uid);
-		/* mails that are being saved have no UID yet */
-		if (uid != 0 && pgbox_window_find(window, uid) == NULL)
+		if (window_is_missing(window, mail->transaction->view,
+				      seq, &uid))
 			array_push_back(uids, &uid);
 	}
-	*next_seq_r = end;
+}
+
+/* Not all may have come: if there is much about the first ones, or if others
+   were expunged. */
+static uint32_t
+window_get_first_missing(struct pgbox_mail_window *window, struct mail *mail,
+			 uint32_t end)
+{
+	uint32_t seq, uid;
+
+	for (seq = mail->seq + 1; seq < end; seq++) {
+		if (window_is_missing(window, mail->transaction->view,
+				      seq, &uid))
+			break;
+	}
+	return seq;
 }
 
 /* Returns 0 and the mail is in the window, or -1. */
@@ -266,13 +293,14 @@ window_read_infos(struct pgbox_mail_window *window, struct mail *mail)
 {
 	struct pgbox_window_batch *batch;
 	ARRAY_TYPE(pgbox_uids) uids;
-	uint32_t next_seq, last_uid;
+	uint32_t end, last_uid;
 	unsigned int count;
 	int ret;
 
 	count = pgbox_read_ahead_get_count(&window->info_ahead, mail->seq);
+	end = window_get_end(mail, count);
 	t_array_init(&uids, count);
-	window_get_next_uids(window, mail, count, &uids, &next_seq);
+	window_get_missing(window, mail, end, &uids);
 
 	batch = window_batch_create();
 	ret = window_batch_read(window, batch, PGBOX_MESSAGE_SOURCE_MAILBOX,
@@ -290,9 +318,10 @@ window_read_infos(struct pgbox_mail_window *window, struct mail *mail)
 		window_drop_batch(window, batch);
 		return -1;
 	}
-	window_shrink(window);
-	pgbox_read_ahead_set_read(&window->info_ahead, next_seq,
+	pgbox_read_ahead_set_read(&window->info_ahead,
+				  window_get_first_missing(window, mail, end),
 				  array_count(&batch->mails));
+	window_shrink(window);
 	return 0;
 }
 

@@ -1,0 +1,192 @@
+/* Ranges of large messages: which queries are made for which reads. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "pgbox-query-message.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+static int
+fake_read_range(struct pgbox_db *db, int64_t account_id, int64_t message_id,
+		uoff_t offset, size_t size, unsigned char *dest,
+		struct pgbox_db_failure *failure_r);
+#define pgbox_message_read_range fake_read_range
+#include "pgbox-mail-range.c"
+
+#define KB 1024
+
+static unsigned int query_count;
+static uoff_t query_bytes;
+static size_t last_query_size;
+static int query_ret;
+
+/* The byte of every message at an offset */
+static unsigned char byte_at(int64_t message_id, uoff_t offset)
+{
+	return (offset / 7 + offset + message_id) & 0xff;
+}
+
+static int
+fake_read_range(struct pgbox_db *db ATTR_UNUSED, int64_t account_id,
+		int64_t message_id, uoff_t offset, size_t size,
+		unsigned char *dest,
+		struct pgbox_db_failure *failure_r ATTR_UNUSED)
+{
+	size_t i;
+
+	assert_int_equal(account_id, 5);
+	assert_int_equal(offset / PGBOX_CHUNK_BYTES,
+			 (offset + size - 1) / PGBOX_CHUNK_BYTES);
+	query_count++;
+	query_bytes += size;
+	last_query_size = size;
+	for (i = 0; i < size; i++)
+		dest[i] = byte_at(message_id, offset + i);
+	return query_ret;
+}
+
+static struct pgbox_range_cache *start(void)
+{
+	query_count = 0;
+	query_bytes = 0;
+	query_ret = 1;
+	return pgbox_range_cache_init(NULL, 5);
+}
+
+/* Reads from start to end as a stream does, in small steps. */
+static void
+read_on(struct pgbox_range_cache *cache, int64_t message_id, uoff_t size,
+	uoff_t offset, uoff_t end)
+{
+	struct pgbox_db_failure failure;
+	const unsigned char *data;
+	size_t data_size;
+
+	while (offset < end) {
+		assert_int_equal(
+			pgbox_range_cache_read(cache, message_id, size, offset,
+					       &data, &data_size, &failure), 1);
+		assert_true(data_size > 0 && offset + data_size <= size);
+		assert_int_equal(data[0], byte_at(message_id, offset));
+		assert_int_equal(data[data_size - 1],
+				 byte_at(message_id, offset + data_size - 1));
+		offset += I_MIN(data_size, 8 * KB);
+	}
+}
+
+static void test_reading_on_grows_to_whole_chunks(void **state ATTR_UNUSED)
+{
+	struct pgbox_range_cache *cache = start();
+	uoff_t size = 20 * PGBOX_CHUNK_BYTES + 5;
+
+	read_on(cache, 1, size, 0, size);
+	assert_int_equal(query_bytes, size);
+	/* 16, 32, 64 and the rest of the first chunk, then one for each */
+	assert_int_equal(query_count, 4 + 20);
+	pgbox_range_cache_deinit(&cache);
+}
+
+static void test_part_of_a_large_message_costs_little(void **state ATTR_UNUSED)
+{
+	static const struct {
+		uoff_t offset, size, max_bytes;
+	} tests[] = {
+		{ 5000000, 1, 16 * KB },
+		{ 5000000, 100 * KB, 256 * KB },
+		{ 25000000 - 10, 10, 10 },
+		{ PGBOX_CHUNK_BYTES - 1, 2, 32 * KB + 1 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(tests); i++) {
+		struct pgbox_range_cache *cache = start();
+
+		read_on(cache, 1, 25000000, tests[i].offset,
+			tests[i].offset + tests[i].size);
+		if (query_bytes > tests[i].max_bytes)
+			fail_msg("#%u: %"PRIuUOFF_T" bytes", i, query_bytes);
+		pgbox_range_cache_deinit(&cache);
+	}
+}
+
+static void test_next_part_continues_the_last(void **state ATTR_UNUSED)
+{
+	struct pgbox_range_cache *cache = start();
+	uoff_t size = 4 * PGBOX_CHUNK_BYTES, offset;
+
+	/* partial FETCHes of 10,000 bytes, each with a stream of its own */
+	for (offset = 0; offset < size; offset += 10000)
+		read_on(cache, 1, size, offset, I_MIN(offset + 10000, size));
+	assert_int_equal(query_bytes, size);
+	assert_int_equal(query_count, 4 + 3);
+	pgbox_range_cache_deinit(&cache);
+}
+
+static void test_jump_reads_little_again(void **state ATTR_UNUSED)
+{
+	struct pgbox_range_cache *cache = start();
+	uoff_t size = 10 * PGBOX_CHUNK_BYTES;
+
+	read_on(cache, 1, size, 0, 3 * PGBOX_CHUNK_BYTES);
+	assert_int_equal(last_query_size, PGBOX_CHUNK_BYTES);
+	read_on(cache, 1, size, 6 * PGBOX_CHUNK_BYTES + 1,
+		6 * PGBOX_CHUNK_BYTES + 2);
+	assert_int_equal(last_query_size, 16 * KB);
+	pgbox_range_cache_deinit(&cache);
+}
+
+static void test_two_streams_do_not_disturb_each_other(void **state ATTR_UNUSED)
+{
+	struct pgbox_range_cache *cache = start();
+	uoff_t size = 4 * PGBOX_CHUNK_BYTES, offset;
+
+	for (offset = 0; offset < size; offset += 8 * KB) {
+		read_on(cache, 1, size, offset, offset + 8 * KB);
+		read_on(cache, 2, size, offset, offset + 8 * KB);
+	}
+	assert_int_equal(query_bytes, 2 * size);
+	pgbox_range_cache_deinit(&cache);
+}
+
+static void test_failed_range_is_not_kept(void **state ATTR_UNUSED)
+{
+	struct pgbox_range_cache *cache = start();
+	struct pgbox_db_failure failure;
+	const unsigned char *data;
+	size_t size;
+
+	for (query_ret = -1; query_ret <= 0; query_ret++) {
+		assert_int_equal(
+			pgbox_range_cache_read(cache, 1, 1000, 0, &data, &size,
+					       &failure), query_ret);
+	}
+	assert_int_equal(query_count, 2);
+	query_ret = 1;
+	read_on(cache, 1, 1000, 0, 1000);
+	assert_int_equal(query_count, 3);
+	pgbox_range_cache_deinit(&cache);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reading_on_grows_to_whole_chunks),
+		cmocka_unit_test(test_part_of_a_large_message_costs_little),
+		cmocka_unit_test(test_next_part_continues_the_last),
+		cmocka_unit_test(test_jump_reads_little_again),
+		cmocka_unit_test(test_two_streams_do_not_disturb_each_other),
+		cmocka_unit_test(test_failed_range_is_not_kept),
+	};
+	int ret;
+
+	lib_init();
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	lib_deinit();
+	return ret;
+}

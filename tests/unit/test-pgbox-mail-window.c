@@ -1,0 +1,480 @@
+/* Reading ahead: which mails and bytes come with which query. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "pgbox-storage.h"
+#include "pgbox-query-message.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* A mailbox of mails whose UID is ten times the sequence and whose message has
+   the id UID + 1000. */
+#define MAX_MAILS 20000
+
+static uint32_t fake_messages_count(struct mail_index_view *view);
+static void
+fake_lookup_uid(struct mail_index_view *view, uint32_t seq, uint32_t *uid_r);
+static void
+fake_set_failure(struct pgbox_mailbox *mbox,
+		 const struct pgbox_db_failure *failure);
+#define mail_index_view_get_messages_count fake_messages_count
+#define mail_index_lookup_uid fake_lookup_uid
+#define pgbox_mailbox_set_failure fake_set_failure
+#define pgbox_message_read_infos fake_read_infos
+#define pgbox_message_read_chunks fake_read_chunks
+#define pgbox_message_chunks_next fake_chunks_next
+#define pgbox_message_chunks_free fake_chunks_free
+#define pgbox_range_cache_init fake_range_cache_init
+#define pgbox_range_cache_deinit fake_range_cache_deinit
+#include "pgbox-query-message.h"
+#include "pgbox-mail-range.h"
+
+int fake_read_infos(struct pgbox_db *db, int64_t account_id,
+		    int64_t mailbox_id, enum pgbox_message_source source,
+		    const ARRAY_TYPE(pgbox_uids) *uids, size_t max_bytes,
+		    pool_t pool, ARRAY_TYPE(pgbox_message_info) *infos,
+		    struct pgbox_db_failure *failure_r);
+int fake_read_chunks(struct pgbox_db *db, int64_t account_id,
+		     const ARRAY_TYPE(pgbox_int64) *message_ids,
+		     enum pgbox_message_extent extent,
+		     struct pgbox_message_chunks **chunks_r,
+		     struct pgbox_db_failure *failure_r);
+bool fake_chunks_next(struct pgbox_message_chunks *chunks,
+		      struct pgbox_message_chunk *chunk_r);
+void fake_chunks_free(struct pgbox_message_chunks **chunks);
+struct pgbox_range_cache *
+fake_range_cache_init(struct pgbox_db *db, int64_t account_id);
+void fake_range_cache_deinit(struct pgbox_range_cache **cache);
+
+#include "pgbox-mail-window.c"
+#include "pgbox-mail-window-octets.c"
+
+/* What the mailbox is like */
+static uint32_t mail_count;
+static uint32_t first_expunged_seq, first_gone_seq;
+static size_t envelope_size;
+static uoff_t mail_size, header_size;
+static bool fail_queries;
+
+/* What was asked for */
+static unsigned int info_queries, info_rows, chunk_queries;
+static uoff_t chunk_bytes;
+
+static struct pgbox_storage test_storage;
+static struct pgbox_mailbox test_mbox;
+static struct mailbox_transaction_context test_trans;
+static struct mail test_mail;
+
+struct pgbox_message_chunks {
+	ARRAY_TYPE(pgbox_int64) ids;
+	unsigned int next;
+	uoff_t offset, size;
+	unsigned char data[PGBOX_CHUNK_BYTES];
+};
+
+static uint32_t fake_messages_count(struct mail_index_view *view ATTR_UNUSED)
+{
+	return mail_count;
+}
+
+static void
+fake_lookup_uid(struct mail_index_view *view ATTR_UNUSED, uint32_t seq,
+		uint32_t *uid_r)
+{
+	assert_true(seq >= 1 && seq <= mail_count);
+	*uid_r = seq * 10;
+}
+
+static void
+fake_set_failure(struct pgbox_mailbox *mbox ATTR_UNUSED,
+		 const struct pgbox_db_failure *failure)
+{
+	assert_int_equal(failure->error, PGBOX_DB_ERROR_UNAVAILABLE);
+}
+
+struct pgbox_range_cache *
+fake_range_cache_init(struct pgbox_db *db ATTR_UNUSED,
+		      int64_t account_id ATTR_UNUSED)
+{
+	return NULL;
+}
+
+void fake_range_cache_deinit(struct pgbox_range_cache **cache ATTR_UNUSED)
+{
+}
+
+static bool
+source_has(enum pgbox_message_source source, uint32_t seq)
+{
+	if (source == PGBOX_MESSAGE_SOURCE_MAILBOX)
+		return seq < first_expunged_seq;
+	return seq >= first_expunged_seq && seq < first_gone_seq;
+}
+
+int fake_read_infos(struct pgbox_db *db ATTR_UNUSED,
+		    int64_t account_id ATTR_UNUSED,
+		    int64_t mailbox_id ATTR_UNUSED,
+		    enum pgbox_message_source source,
+		    const ARRAY_TYPE(pgbox_uids) *uids, size_t max_bytes,
+		    pool_t pool, ARRAY_TYPE(pgbox_message_info) *infos,
+		    struct pgbox_db_failure *failure_r)
+{
+	char *envelope = t_malloc0(envelope_size + 1);
+	size_t bytes = 0;
+	uint32_t uid;
+
+	info_queries++;
+	if (fail_queries) {
+		i_zero(failure_r);
+		failure_r->error = PGBOX_DB_ERROR_UNAVAILABLE;
+		return -1;
+	}
+	memset(envelope, 'e', envelope_size);
+	array_foreach_elem(uids, uid) {
+		struct pgbox_message_info *info;
+
+		if (!source_has(source, uid / 10))
+			continue;
+		if (bytes > max_bytes)
+			break;
+		info = array_append_space(infos);
+		info->uid = uid;
+		info->message_id = uid + 1000;
+		info->size = mail_size;
+		info->header_size = header_size;
+		info->envelope = p_strdup(pool, envelope);
+		bytes += envelope_size;
+		info_rows++;
+	}
+	return 0;
+}
+
+int fake_read_chunks(struct pgbox_db *db ATTR_UNUSED,
+		     int64_t account_id ATTR_UNUSED,
+		     const ARRAY_TYPE(pgbox_int64) *message_ids,
+		     enum pgbox_message_extent extent,
+		     struct pgbox_message_chunks **chunks_r,
+		     struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_message_chunks *chunks;
+	int64_t id, last_id = 0;
+
+	chunk_queries++;
+	if (fail_queries) {
+		i_zero(failure_r);
+		failure_r->error = PGBOX_DB_ERROR_UNAVAILABLE;
+		return -1;
+	}
+	chunks = i_new(struct pgbox_message_chunks, 1);
+	chunks->size = extent == PGBOX_MESSAGE_EXTENT_HEADER ?
+		header_size : mail_size;
+	i_array_init(&chunks->ids, 16);
+	array_append_array(&chunks->ids, message_ids);
+	array_foreach_elem(message_ids, id) {
+		assert_true(id > last_id);
+		last_id = id;
+		chunk_bytes += chunks->size;
+	}
+	*chunks_r = chunks;
+	return 0;
+}
+
+bool fake_chunks_next(struct pgbox_message_chunks *chunks,
+		      struct pgbox_message_chunk *chunk_r)
+{
+	int64_t id;
+
+	if (chunks->next == array_count(&chunks->ids))
+		return FALSE;
+	id = array_idx_elem(&chunks->ids, chunks->next++);
+	memset(chunks->data, id & 0xff, chunks->size);
+	i_zero(chunk_r);
+	chunk_r->message_id = id;
+	chunk_r->data = chunks->data;
+	chunk_r->size = chunks->size;
+	return TRUE;
+}
+
+void fake_chunks_free(struct pgbox_message_chunks **chunks)
+{
+	array_free(&(*chunks)->ids);
+	i_free(*chunks);
+}
+
+static int setup(void **state ATTR_UNUSED)
+{
+	mail_count = MAX_MAILS;
+	first_expunged_seq = first_gone_seq = UINT32_MAX;
+	envelope_size = 300;
+	mail_size = 10000;
+	header_size = 1000;
+	fail_queries = FALSE;
+	info_queries = info_rows = chunk_queries = 0;
+	chunk_bytes = 0;
+
+	i_zero(&test_mbox);
+	test_mbox.storage = &test_storage;
+	test_mbox.mailbox_id = 1;
+	test_mbox.uid_validity = 1;
+	test_mail.box = &test_mbox.box;
+	test_mail.transaction = &test_trans;
+	return 0;
+}
+
+static int teardown(void **state ATTR_UNUSED)
+{
+	pgbox_mail_window_free(&test_mbox);
+	return 0;
+}
+
+static struct mail *mail_at(uint32_t seq)
+{
+	test_mail.seq = seq;
+	test_mail.uid = seq * 10;
+	return &test_mail;
+}
+
+static void read_infos(uint32_t seq, uint32_t last_seq, unsigned int step)
+{
+	const struct pgbox_message_info *info;
+
+	for (; seq <= last_seq; seq += step) {
+		assert_int_equal(
+			pgbox_mail_window_get_info(mail_at(seq), &info), 1);
+		assert_int_equal(info->uid, seq * 10);
+		assert_ptr_equal(pgbox_mail_window_find_info(mail_at(seq)),
+				 info);
+	}
+}
+
+static void
+read_octets(uint32_t seq, uint32_t last_seq, unsigned int step,
+	    enum pgbox_message_extent extent)
+{
+	struct pgbox_octets *octets;
+
+	for (; seq <= last_seq; seq += step) {
+		assert_int_equal(
+			pgbox_mail_window_get_octets(mail_at(seq), extent,
+						     &octets), 1);
+		assert_true(octets->size >=
+			    (extent == PGBOX_MESSAGE_EXTENT_HEADER ?
+			     header_size : mail_size));
+		assert_int_equal(octets->data[octets->size - 1],
+				 (seq * 10 + 1000) & 0xff);
+		pgbox_octets_unref(&octets);
+	}
+}
+
+static void test_lone_mail_comes_alone(void **state ATTR_UNUSED)
+{
+	read_infos(5000, 5000, 1);
+	read_infos(100, 100, 1);
+	read_infos(7000, 7000, 1);
+	assert_int_equal(info_queries, 3);
+	assert_int_equal(info_rows, 3);
+}
+
+static void test_listing_is_a_query_per_thousand(void **state ATTR_UNUSED)
+{
+	read_infos(1, MAX_MAILS, 1);
+	/* 1, 16, 128, then 1000 each */
+	assert_int_equal(info_queries, 3 + 20);
+	assert_int_equal(info_rows, MAX_MAILS);
+}
+
+static void test_listing_with_gaps_reads_ahead(void **state ATTR_UNUSED)
+{
+	read_infos(1, MAX_MAILS, 10);
+	assert_in_range(info_queries, 1, 3 + 21);
+}
+
+static void test_what_was_read_stays(void **state ATTR_UNUSED)
+{
+	read_infos(1, 3000, 1);
+	info_queries = 0;
+	read_infos(1, 3000, 1);
+	assert_int_equal(info_queries, 0);
+}
+
+static void test_long_strings_come_in_small_parts(void **state ATTR_UNUSED)
+{
+	envelope_size = 100000;
+	mail_count = 1000;
+	read_infos(1, 1000, 1);
+	/* at most 2 MB and one mail per query, and none twice */
+	assert_in_range(info_queries, 1000 / 22, 1000 / 21 + 4);
+	assert_int_equal(info_rows, 1000);
+	assert_in_range(test_mbox.window->info_bytes, 1, 10 * 1024 * 1024);
+}
+
+static void test_expunged_mails_come_together(void **state ATTR_UNUSED)
+{
+	mail_count = 2000;
+	first_expunged_seq = 100;
+	read_infos(1, 2000, 1);
+	/* twice as many queries, not one for each mail */
+	assert_in_range(info_queries, 1, 2 * 6);
+	assert_int_equal(info_rows, 2000);
+}
+
+static void test_missing_mails_are_asked_for_once(void **state ATTR_UNUSED)
+{
+	const struct pgbox_message_info *info;
+	uint32_t seq;
+
+	mail_count = 2000;
+	first_expunged_seq = 1;
+	first_gone_seq = 1;
+	for (seq = 1; seq <= 2000; seq++) {
+		assert_int_equal(
+			pgbox_mail_window_get_info(mail_at(seq), &info), 0);
+		assert_null(pgbox_mail_window_find_info(mail_at(seq)));
+	}
+	assert_in_range(info_queries, 1, 2 * 6);
+}
+
+static void test_headers_of_a_listing(void **state ATTR_UNUSED)
+{
+	read_octets(1, MAX_MAILS, 1, PGBOX_MESSAGE_EXTENT_HEADER);
+	assert_int_equal(info_queries, 3 + 20);
+	assert_int_equal(chunk_queries, 3 + 20);
+	assert_int_equal(chunk_bytes, MAX_MAILS * header_size);
+	assert_in_range(test_mbox.window->octets_bytes, 1, 6 * 1024 * 1024);
+}
+
+static void test_bodies_of_a_listing(void **state ATTR_UNUSED)
+{
+	read_octets(1, 2000, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	/* 20 MB in pieces of 2 MB */
+	assert_in_range(chunk_queries, 10, 20);
+	assert_in_range(chunk_bytes, 2000 * mail_size, 2200 * mail_size);
+}
+
+static void test_bodies_here_and_there_come_alone(void **state ATTR_UNUSED)
+{
+	read_octets(1, 1000, 10, PGBOX_MESSAGE_EXTENT_WHOLE);
+	/* each first one after a jump reads ahead in vain, but little */
+	assert_in_range(chunk_bytes, 100 * mail_size, 1000 * mail_size);
+}
+
+static void test_large_mail_is_not_read_whole(void **state ATTR_UNUSED)
+{
+	struct pgbox_octets *octets;
+
+	mail_size = PGBOX_CHUNK_BYTES + 1;
+	assert_int_equal(
+		pgbox_mail_window_get_octets(mail_at(1),
+			PGBOX_MESSAGE_EXTENT_WHOLE, &octets), 0);
+	assert_int_equal(chunk_queries, 0);
+	read_octets(1, 1, 1, PGBOX_MESSAGE_EXTENT_HEADER);
+}
+
+static void test_middle_sized_mails_come_in_a_row_only(void **state ATTR_UNUSED)
+{
+	struct pgbox_octets *octets;
+
+	mail_size = 100000;
+	assert_int_equal(
+		pgbox_mail_window_get_octets(mail_at(1),
+			PGBOX_MESSAGE_EXTENT_WHOLE, &octets), 0);
+	read_octets(2, 100, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_in_range(chunk_queries, 1, 10);
+}
+
+static void test_empty_mail(void **state ATTR_UNUSED)
+{
+	struct pgbox_octets *octets;
+
+	mail_size = header_size = 0;
+	assert_int_equal(
+		pgbox_mail_window_get_octets(mail_at(1),
+			PGBOX_MESSAGE_EXTENT_WHOLE, &octets), 1);
+	assert_int_equal(octets->size, 0);
+	pgbox_octets_unref(&octets);
+}
+
+static void test_failure_leaves_nothing(void **state ATTR_UNUSED)
+{
+	const struct pgbox_message_info *info;
+	struct pgbox_octets *octets;
+
+	fail_queries = TRUE;
+	assert_int_equal(pgbox_mail_window_get_info(mail_at(1), &info), -1);
+	assert_null(pgbox_mail_window_find_info(mail_at(1)));
+	fail_queries = FALSE;
+	read_infos(1, 20, 1);
+	fail_queries = TRUE;
+	assert_int_equal(
+		pgbox_mail_window_get_octets(mail_at(1),
+			PGBOX_MESSAGE_EXTENT_WHOLE, &octets), -1);
+	fail_queries = FALSE;
+	read_octets(1, 20, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+}
+
+static void test_bytes_in_use_survive_the_window(void **state ATTR_UNUSED)
+{
+	struct pgbox_octets *octets;
+
+	assert_int_equal(
+		pgbox_mail_window_get_octets(mail_at(1),
+			PGBOX_MESSAGE_EXTENT_WHOLE, &octets), 1);
+	pgbox_mail_window_free(&test_mbox);
+	assert_null(test_mbox.window);
+	assert_int_equal(octets->data[0], 1010 & 0xff);
+	pgbox_octets_unref(&octets);
+}
+
+static void test_new_uidvalidity_forgets_all(void **state ATTR_UNUSED)
+{
+	read_infos(1, 10, 1);
+	test_mbox.uid_validity = 2;
+	assert_null(pgbox_mail_window_find_info(mail_at(1)));
+}
+
+static void test_mail_that_lost_bytes_is_looked_up(void **state ATTR_UNUSED)
+{
+	read_infos(1, 40, 1);
+	info_queries = 0;
+	assert_int_equal(pgbox_mail_window_check_exists(mail_at(20)), 1);
+	assert_int_equal(info_queries, 1);
+	first_expunged_seq = first_gone_seq = 30;
+	assert_int_equal(pgbox_mail_window_check_exists(mail_at(35)), 0);
+}
+
+#define window_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		window_test(test_lone_mail_comes_alone),
+		window_test(test_listing_is_a_query_per_thousand),
+		window_test(test_listing_with_gaps_reads_ahead),
+		window_test(test_what_was_read_stays),
+		window_test(test_long_strings_come_in_small_parts),
+		window_test(test_expunged_mails_come_together),
+		window_test(test_missing_mails_are_asked_for_once),
+		window_test(test_headers_of_a_listing),
+		window_test(test_bodies_of_a_listing),
+		window_test(test_bodies_here_and_there_come_alone),
+		window_test(test_large_mail_is_not_read_whole),
+		window_test(test_middle_sized_mails_come_in_a_row_only),
+		window_test(test_empty_mail),
+		window_test(test_failure_leaves_nothing),
+		window_test(test_bytes_in_use_survive_the_window),
+		window_test(test_new_uidvalidity_forgets_all),
+		window_test(test_mail_that_lost_bytes_is_looked_up),
+	};
+	int ret;
+
+	lib_init();
+	ret = cmocka_run_group_tests(tests, NULL, NULL);
+	lib_deinit();
+	return ret;
+}
