@@ -21,33 +21,49 @@ class Ledger:
 
 
 class Progress:
-    """Counts acknowledged operations, and lets others wait for a number of them."""
+    """Counts acknowledged operations, keeps the actors abreast, lets others wait for a number.
+
+    Abreast because a killed service may pause for seconds (Dovecot throttles one that dies
+    while it starts): the others must not reach the goal alone meanwhile.
+    """
+
+    LEAD = 5
 
     def __init__(self, goal):
         self.goal = goal
-        self.done = 0
+        self.counts = {}
         self.failed = None
         self.changed = threading.Condition()
 
-    def add(self):
+    @property
+    def done(self):
+        return min(self.counts.values(), default=0) * len(self.counts)
+
+    @property
+    def over(self):
+        return self.failed is not None or self.done >= self.goal
+
+    def join(self, name):
+        self.counts[name] = 0
+
+    def add(self, name):
+        """Count one operation, then wait until the slowest is not far behind."""
         with self.changed:
-            self.done += 1
+            self.counts[name] += 1
             self.changed.notify_all()
+            self.changed.wait_for(lambda: self.over or self.counts[name]
+                                  <= min(self.counts.values()) + self.LEAD)
 
     def fail(self, error):
         with self.changed:
             self.failed = error
             self.changed.notify_all()
 
-    @property
-    def over(self):
-        return self.failed is not None or self.done >= self.goal
-
     def wait_for(self, number, timeout=120):
         """Wait until `number` operations are done; False when the run is over before."""
         with self.changed:
             reached = self.changed.wait_for(lambda: self.over or self.done >= number, timeout)
-            assert reached, f"no progress beyond {self.done} of {self.goal} operations"
+            assert reached, f"no progress beyond {self.counts}, the goal is {self.goal} in all"
             return not self.over
 
 
@@ -59,6 +75,7 @@ class Actor(threading.Thread):
         self.server = server
         self.user = user
         self.progress = progress
+        progress.join(name)
         self.ledger = Ledger()
         self.client = None
 
@@ -75,7 +92,7 @@ class Actor(threading.Thread):
             if self.client is None:
                 self.client = self.connect()
             if self.operate():
-                self.progress.add()
+                self.progress.add(self.name)
         except (OSError, AssertionError) as error:
             # killed under our hands, or refused at login: the next round connects anew
             self.ledger.answers.append(repr(error))
