@@ -55,4 +55,33 @@ pgbox_envelope_parse_from_header(pool_t pool,
 #endif
 }
 
+/*
+ * Storage and list classes
+ */
+
+#if DOVECOT_PREREQ(2,4,0)
+/* A list class has the vfunc get_storage. */
+#  define PGBOX_COMPAT_LIST_GET_STORAGE
+#  define PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) \
+	mailbox_list_default_get_root_path(list, type, path_r)
+#  define PGBOX_COMPAT_LIST_MAILBOX_DIR(list) \
+	((list)->mail_set->mailbox_directory_name)
+#  define PGBOX_COMPAT_LIST_NO_NOSELECT(list) \
+	((list)->mail_set->mailbox_list_drop_noselect)
+#else
+/* Settings are strings in plugin { }. */
+#  define PGBOX_COMPAT_PLUGIN_GETENV
+/* A storage class sets the defaults of mail_location's keys. */
+#  define PGBOX_COMPAT_GET_LIST_SETTINGS
+#  define PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) \
+	mailbox_list_set_get_root_path(&(list)->set, type, path_r)
+#  define PGBOX_COMPAT_LIST_MAILBOX_DIR(list) ((list)->set.mailbox_dir_name)
+#  define PGBOX_COMPAT_LIST_NO_NOSELECT(list) ((list)->set.no_noselect)
+#endif
+
+#if !DOVECOT_PREREQ(2,4,2)
+/* A list class lists subscriptions itself. */
+#  define PGBOX_COMPAT_LIST_ITER_SUBSCRIPTIONS
+#endif
+
 #endif
