@@ -1,0 +1,238 @@
+/* Local directories: each mailbox has one, named by its GUID, below the
+   directories that mail_location gives. They hold what can be made again:
+   index and cache files. Knows nothing of what is in them. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "hash.h"
+#include "hex-binary.h"
+#include "ioloop.h"
+#include "str.h"
+#include "unlink-directory.h"
+#include "mail-storage-private.h"
+#include "pgbox-compat.h"
+#include "pgbox-list-private.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Exists in the index root; its mtime is when others' leavings were last
+   looked for */
+#define CLEAN_UP_STAMP_FNAME "pgbox.cleanup"
+#define CLEAN_UP_INTERVAL_SECS (24 * 60 * 60)
+/* A directory whose log was written to later is left alone: our list of
+   mailboxes may be older. */
+#define CLEAN_UP_MIN_AGE_SECS (24 * 60 * 60)
+
+/* The directory that holds a kind of file for all mailboxes. Returns FALSE if
+   there is none, as for index files in memory. */
+static bool
+list_get_root(struct mailbox_list *list, enum mailbox_list_path_type type,
+	      const char **path_r)
+{
+	const char *root;
+
+	/* mail_location = pgbox: without a directory */
+	if (!PGBOX_COMPAT_LIST_ROOT_PATH(list, MAILBOX_LIST_PATH_TYPE_DIR,
+					 &root))
+		root = "";
+	if (*root == '\0') {
+		switch (type) {
+		case MAILBOX_LIST_PATH_TYPE_DIR:
+		case MAILBOX_LIST_PATH_TYPE_MAILBOX:
+			return FALSE;
+		case MAILBOX_LIST_PATH_TYPE_ALT_DIR:
+		case MAILBOX_LIST_PATH_TYPE_ALT_MAILBOX:
+		case MAILBOX_LIST_PATH_TYPE_CONTROL:
+		case MAILBOX_LIST_PATH_TYPE_INDEX:
+		case MAILBOX_LIST_PATH_TYPE_INDEX_PRIVATE:
+		case MAILBOX_LIST_PATH_TYPE_INDEX_CACHE:
+		case MAILBOX_LIST_PATH_TYPE_LIST_INDEX:
+			break;
+		}
+	}
+	return PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) &&
+		**path_r != '\0';
+}
+
+/* Like list_get_root(), for what is below it and above the mailboxes' own
+   directories */
+static bool
+list_get_mailboxes_dir(struct mailbox_list *list,
+		       enum mailbox_list_path_type type, const char **path_r)
+{
+	const char *root, *dir = PGBOX_COMPAT_LIST_MAILBOX_DIR(list);
+	size_t len = strlen(dir);
+
+	/* MAILBOX has the directory's name in its root already */
+	if (type == MAILBOX_LIST_PATH_TYPE_MAILBOX)
+		type = MAILBOX_LIST_PATH_TYPE_DIR;
+	if (!list_get_root(list, type, &root))
+		return FALSE;
+	if (len > 0 && dir[len - 1] == '/')
+		dir = t_strndup(dir, len - 1);
+	*path_r = *dir == '\0' ? root : t_strconcat(root, "/", dir, NULL);
+	return TRUE;
+}
+
+static const char *mailbox_path(const char *dir, const guid_128_t guid)
+{
+	return t_strconcat(dir, "/", guid_128_to_string(guid), NULL);
+}
+
+int pgbox_list_get_path(struct mailbox_list *list, const char *name,
+			enum mailbox_list_path_type type, const char **path_r)
+{
+	const struct pgbox_mailbox_row *row;
+	const char *dir;
+	int ret;
+
+	*path_r = NULL;
+	/* "" is the namespace's prefix, which is no mailbox */
+	if (name == NULL || *name == '\0')
+		return list_get_root(list, type, path_r) ? 1 : 0;
+
+	if (!list_get_mailboxes_dir(list, type, &dir))
+		return 0;
+	if ((ret = pgbox_list_lookup(list, name, FALSE, &row)) < 0)
+		return -1;
+	if (ret == 0) {
+		mailbox_list_set_error(list, MAIL_ERROR_NOTFOUND,
+			T_MAILBOX_LIST_ERR_NOT_FOUND(list, name));
+		return -1;
+	}
+	*path_r = mailbox_path(dir, row->guid);
+	return 1;
+}
+
+static void delete_directory(struct mailbox_list *list, const char *path)
+{
+	const char *error;
+
+	if (unlink_directory(path, UNLINK_DIRECTORY_FLAG_RMDIR, &error) < 0) {
+		/* a process of the deleted mailbox may be making a file */
+		e_warning(list->ns->user->event,
+			  "unlink_directory(%s) failed: %s", path, error);
+	}
+}
+
+void pgbox_list_delete_local(struct mailbox_list *list, const guid_128_t guid)
+{
+	static const enum mailbox_list_path_type types[] = {
+		MAILBOX_LIST_PATH_TYPE_INDEX,
+		MAILBOX_LIST_PATH_TYPE_INDEX_CACHE,
+		MAILBOX_LIST_PATH_TYPE_INDEX_PRIVATE,
+		MAILBOX_LIST_PATH_TYPE_CONTROL,
+	};
+	const char *dir;
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(types); i++) T_BEGIN {
+		if (list_get_mailboxes_dir(list, types[i], &dir))
+			delete_directory(list, mailbox_path(dir, guid));
+	} T_END;
+}
+
+/*
+ * Cleaning up
+ */
+
+HASH_TABLE_DEFINE_TYPE(pgbox_guid, const uint8_t *, const uint8_t *);
+
+/* Returns TRUE if it is our turn. */
+static bool clean_up_begin(const char *root)
+{
+	const char *path = t_strconcat(root, "/"CLEAN_UP_STAMP_FNAME, NULL);
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) == 0 &&
+	    st.st_mtime > ioloop_time - CLEAN_UP_INTERVAL_SECS)
+		return FALSE;
+	/* Without the root there is nothing to clean up. */
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd == -1)
+		return FALSE;
+	/* O_TRUNC leaves the time of an empty file as it was */
+	(void)futimens(fd, NULL);
+	i_close_fd(&fd);
+	return TRUE;
+}
+
+static bool
+is_left_over(HASH_TABLE_TYPE(pgbox_guid) guids, const char *dir,
+	     const char *fname)
+{
+	guid_128_t guid;
+	struct stat st;
+	const char *log;
+
+	if (guid_128_from_string(fname, guid) < 0)
+		return FALSE;
+	if (hash_table_lookup(guids, (const uint8_t *)guid) != NULL)
+		return FALSE;
+	log = t_strconcat(dir, "/", fname, "/"MAIL_INDEX_PREFIX".log", NULL);
+	return stat(log, &st) < 0 ||
+		st.st_mtime < ioloop_time - CLEAN_UP_MIN_AGE_SECS;
+}
+
+static void
+clean_up_dir(struct mailbox_list *list, HASH_TABLE_TYPE(pgbox_guid) guids,
+	     const char *path)
+{
+	struct dirent *d;
+	DIR *dir;
+
+	if ((dir = opendir(path)) == NULL)
+		return;
+	while ((d = readdir(dir)) != NULL) T_BEGIN {
+		if (is_left_over(guids, path, d->d_name)) {
+			delete_directory(list, t_strconcat(path, "/",
+							   d->d_name, NULL));
+		}
+	} T_END;
+	(void)closedir(dir);
+}
+
+static void
+clean_up_all(struct mailbox_list *list, const struct pgbox_list_rows *rows)
+{
+	/* Others' private flags and ACLs can't be made again. */
+	static const enum mailbox_list_path_type types[] = {
+		MAILBOX_LIST_PATH_TYPE_INDEX,
+		MAILBOX_LIST_PATH_TYPE_INDEX_CACHE,
+	};
+	HASH_TABLE_TYPE(pgbox_guid) guids;
+	const struct pgbox_mailbox_row *row;
+	const char *dir;
+	unsigned int i;
+
+	hash_table_create(&guids, default_pool, array_count(&rows->rows),
+			  guid_128_hash, guid_128_cmp);
+	array_foreach(&rows->rows, row) {
+		const uint8_t *guid = row->guid;
+
+		hash_table_update(guids, guid, guid);
+	}
+	for (i = 0; i < N_ELEMENTS(types); i++) {
+		if (list_get_mailboxes_dir(list, types[i], &dir))
+			clean_up_dir(list, guids, dir);
+	}
+	hash_table_destroy(&guids);
+}
+
+void pgbox_list_clean_up_local(struct mailbox_list *list,
+			       const struct pgbox_list_rows *rows)
+{
+	const char *root;
+
+	if (!list_get_root(list, MAILBOX_LIST_PATH_TYPE_INDEX, &root))
+		return;
+	T_BEGIN {
+		if (clean_up_begin(root))
+			clean_up_all(list, rows);
+	} T_END;
+}

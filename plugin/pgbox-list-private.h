@@ -1,0 +1,99 @@
+#ifndef PGBOX_LIST_PRIVATE_H
+#define PGBOX_LIST_PRIVATE_H
+
+/* The mailbox list driver "pgbox": the tree of mailboxes is in the database;
+   on disk each mailbox has a directory that is named by its GUID. Storage
+   names are the names in the database. */
+
+#include "mailbox-list-private.h"
+#include "pgbox-query-mailbox.h"
+
+#define PGBOX_LIST_NAME "pgbox"
+
+struct pgbox_db_failure;
+
+/* All mailboxes of the account as they were at one moment */
+struct pgbox_list_rows {
+	int refcount;
+	pool_t pool;
+	/* sorted by the bytes of the names */
+	ARRAY_TYPE(pgbox_mailbox_row) rows;
+	struct timeval read_time;
+};
+
+struct pgbox_mailbox_list {
+	struct mailbox_list list;
+	const char *temp_prefix;
+
+	/* Running iterations. While there are any, rows are used to answer
+	   for single mailboxes, so that a LIST-STATUS of all of them, or
+	   counting the quota, is one query. */
+	unsigned int iter_count;
+	struct pgbox_list_rows *rows;
+
+	/* The mailbox that was looked up last, and the moment. lib-storage
+	   asks for its path before it asks for its status. */
+	pool_t last_pool;
+	struct pgbox_mailbox_row last_row;
+	struct timeval last_time, last_ioloop_time;
+	bool last_valid;
+};
+
+#define PGBOX_MAILBOX_LIST(s) \
+	(container_of(s, struct pgbox_mailbox_list, list))
+
+extern struct mailbox_list pgbox_mailbox_list;
+
+/* Returns 1 and the row, valid until the next lookup, 0 if there is no mailbox
+   of this name, -1 with the list's error set. With fresh the database is
+   asked (unless it was just now), otherwise rows of a running iteration may be
+   used. */
+int pgbox_list_lookup(struct mailbox_list *list, const char *name, bool fresh,
+		      const struct pgbox_mailbox_row **row_r);
+/* Reads all mailboxes, if that wasn't done a moment ago for another iteration.
+   Returns 0 and a new reference, or -1 with the list's error set. */
+int pgbox_list_rows_get(struct mailbox_list *list,
+			struct pgbox_list_rows **rows_r);
+void pgbox_list_rows_unref(struct pgbox_list_rows **rows);
+/* Returns the index of the first row whose name is not less. */
+unsigned int pgbox_list_rows_find(const struct pgbox_list_rows *rows,
+				  const char *name);
+/* Something of the account was changed by us: forget what was read. */
+void pgbox_list_changed(struct mailbox_list *list);
+
+/* Returns FALSE and a text for the user if a mailbox can't have this name. */
+bool pgbox_list_name_is_valid(const char *name, const char **error_r);
+
+/* The account of the list for queries. Returns 0, or -1 with the list's error
+   set: MAIL_ERROR_NOTFOUND if another user, whose account it is, has none. */
+struct pgbox_storage;
+int pgbox_list_open_account(struct mailbox_list *list,
+			    struct pgbox_storage **storage_r);
+void pgbox_list_set_failure(struct mailbox_list *list,
+			    const struct pgbox_db_failure *failure);
+
+/* ---- pgbox-list-path.c ---- */
+int pgbox_list_get_path(struct mailbox_list *list, const char *name,
+			enum mailbox_list_path_type type, const char **path_r);
+/* Deletes the local files of a mailbox that does not exist any more. */
+void pgbox_list_delete_local(struct mailbox_list *list, const guid_128_t guid);
+/* Now and then deletes index directories of mailboxes that are not among the
+   rows: others deleted them, on other hosts. */
+void pgbox_list_clean_up_local(struct mailbox_list *list,
+			       const struct pgbox_list_rows *rows);
+
+/* ---- pgbox-list-iter.c ---- */
+struct mailbox_list_iterate_context *
+pgbox_list_iter_init(struct mailbox_list *list, const char *const *patterns,
+		     enum mailbox_list_iter_flags flags);
+const struct mailbox_info *
+pgbox_list_iter_next(struct mailbox_list_iterate_context *ctx);
+int pgbox_list_iter_deinit(struct mailbox_list_iterate_context *ctx);
+
+/* ---- pgbox-list-subscriptions.c ---- */
+int pgbox_list_subscriptions_refresh(struct mailbox_list *src_list,
+				     struct mailbox_list *dest_list);
+int pgbox_list_set_subscribed(struct mailbox_list *list, const char *name,
+			      bool set);
+
+#endif
