@@ -68,8 +68,8 @@ struct pgbox_mailbox {
 	struct pgbox_mail_window *window;
 };
 
-#define PGBOX_STORAGE(s)	container_of(s, struct pgbox_storage, storage)
-#define PGBOX_MAILBOX(s)	container_of(s, struct pgbox_mailbox, box)
+#define PGBOX_STORAGE(s)	(container_of(s, struct pgbox_storage, storage))
+#define PGBOX_MAILBOX(s)	(container_of(s, struct pgbox_mailbox, box))
 
 extern struct mail_storage pgbox_storage;
 extern struct mailbox pgbox_mailbox;
@@ -95,6 +95,13 @@ int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox);
 /* The database said that the row is gone: the mailbox was deleted elsewhere.
    Ends the session's use of it cleanly. */
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);
+
+/* ---- pgbox-mailbox-change.c ---- */
+int pgbox_mailbox_create(struct mailbox *box,
+			 const struct mailbox_update *update, bool directory);
+int pgbox_mailbox_update(struct mailbox *box,
+			 const struct mailbox_update *update);
+int pgbox_mailbox_delete(struct mailbox *box);
 
 /* ---- pgbox-sync.c ---- */
 struct mailbox_sync_context *

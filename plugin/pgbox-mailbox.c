@@ -1,0 +1,401 @@
+/* The mailbox vtable: opening, status, creating, deleting. Knows nothing of
+   the content of mails. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "ioloop.h"
+#include "mail-index-alloc-cache.h"
+#include "mail-index-modseq.h"
+#include "pgbox-list-private.h"
+#include "pgbox-mail-window.h"
+#include "pgbox-storage.h"
+#include "mailbox-watch.h"
+
+#define PGBOX_INDEX_HEADER_NAME "pgbox"
+
+struct mailbox *
+pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
+		    const char *vname, enum mailbox_flags flags)
+{
+	struct pgbox_mailbox *mbox;
+	pool_t pool;
+
+	pool = pool_alloconly_create("pgbox mailbox", 1024 * 3);
+	mbox = p_new(pool, struct pgbox_mailbox, 1);
+	mbox->box = pgbox_mailbox;
+	mbox->box.pool = pool;
+	mbox->box.storage = storage;
+	mbox->box.list = list;
+	mbox->box.mail_vfuncs = &pgbox_mail_vfuncs;
+	mbox->storage = PGBOX_STORAGE(storage);
+
+	index_storage_mailbox_alloc(&mbox->box, vname, flags,
+				    MAIL_INDEX_PREFIX);
+	return &mbox->box;
+}
+
+static void pgbox_mailbox_set_not_found(struct pgbox_mailbox *mbox)
+{
+	mail_storage_set_error(mbox->box.storage, MAIL_ERROR_NOTFOUND,
+		T_MAIL_ERR_MAILBOX_NOT_FOUND(mbox->box.vname));
+}
+
+/*
+ * The row
+ */
+
+/* Returns 1 and the row if the mailbox exists and is selectable, 0 with
+   MAIL_ERROR_NOTFOUND set if not, -1 with another error set. */
+static int
+pgbox_mailbox_get_row(struct pgbox_mailbox *mbox, bool fresh,
+		      const struct pgbox_mailbox_row **row_r)
+{
+	struct mailbox *box = &mbox->box;
+	int ret;
+
+	ret = pgbox_list_lookup(box->list, box->name, fresh, row_r);
+	if (ret < 0) {
+		mail_storage_copy_list_error(box->storage, box->list);
+		return -1;
+	}
+	if (ret > 0 && (*row_r)->selectable)
+		return 1;
+	pgbox_mailbox_set_not_found(mbox);
+	return 0;
+}
+
+static int pgbox_mailbox_read_row(struct pgbox_mailbox *mbox)
+{
+	const struct pgbox_mailbox_row *row;
+	int ret;
+
+	if ((ret = pgbox_mailbox_get_row(mbox, TRUE, &row)) <= 0)
+		return ret;
+	mbox->mailbox_id = row->mailbox_id;
+	guid_128_copy(mbox->guid, row->guid);
+	mbox->uid_validity = row->uid_validity;
+	mbox->uid_next = row->uid_next;
+	mbox->modseq = row->modseq;
+	return 1;
+}
+
+int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox)
+{
+	return mbox->mailbox_id != 0 ? 1 : pgbox_mailbox_read_row(mbox);
+}
+
+void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox)
+{
+	pgbox_list_changed(mbox->box.list);
+	mailbox_set_deleted(&mbox->box);
+}
+
+static int
+pgbox_mailbox_exists(struct mailbox *box, bool auto_boxes,
+		     enum mailbox_existence *existence_r)
+{
+	const struct pgbox_mailbox_row *row;
+	int ret;
+
+	if (auto_boxes && mailbox_is_autocreated(box)) {
+		*existence_r = MAILBOX_EXISTENCE_SELECT;
+		return 0;
+	}
+	if (*box->name == '\0') {
+		/* the namespace's prefix */
+		*existence_r = MAILBOX_EXISTENCE_NOSELECT;
+		return 0;
+	}
+	ret = pgbox_list_lookup(box->list, box->name, TRUE, &row);
+	if (ret < 0) {
+		mail_storage_copy_list_error(box->storage, box->list);
+		return -1;
+	}
+	if (ret == 0)
+		*existence_r = MAILBOX_EXISTENCE_NONE;
+	else if (row->selectable)
+		*existence_r = MAILBOX_EXISTENCE_SELECT;
+	else
+		*existence_r = MAILBOX_EXISTENCE_NOSELECT;
+	return 0;
+}
+
+/*
+ * Opening and closing
+ */
+
+/* The same struct mailbox may be opened again after its name got another
+   mailbox: that has another directory. */
+static void pgbox_mailbox_forget_index(struct mailbox *box)
+{
+	box->_path = NULL;
+	box->_index_path = NULL;
+	i_zero(&box->_perm);
+	if (box->index_pvt != NULL)
+		mail_index_alloc_cache_unref(&box->index_pvt);
+	if (box->index != NULL)
+		mail_index_alloc_cache_unref(&box->index);
+}
+
+static int pgbox_mailbox_open(struct mailbox *box)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+	guid_128_t old_guid;
+
+	/* also when it was looked up before: it may be gone since */
+	guid_128_copy(old_guid, mbox->guid);
+	if (pgbox_mailbox_read_row(mbox) <= 0)
+		return -1;
+	if (!guid_128_equals(old_guid, mbox->guid))
+		pgbox_mailbox_forget_index(box);
+	if (index_storage_mailbox_open(box, FALSE) < 0)
+		return -1;
+
+	mbox->hdr_ext_id =
+		mail_index_ext_register(box->index, PGBOX_INDEX_HEADER_NAME,
+					sizeof(struct pgbox_index_header),
+					0, 0);
+	mail_index_modseq_enable(box->index);
+	return 0;
+}
+
+static void pgbox_mailbox_close(struct mailbox *box)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+
+	timeout_remove(&mbox->to_notify);
+	pgbox_mail_window_free(mbox);
+	index_storage_mailbox_close(box);
+	/* Opened again, it may be another mailbox of the same name. */
+	mbox->mailbox_id = 0;
+	if (array_is_created(&mbox->keywords))
+		array_clear(&mbox->keywords);
+}
+
+/*
+ * Status
+ */
+
+/* These need the index, that is an opened mailbox. */
+#define PGBOX_STATUS_OPEN_ITEMS \
+	(STATUS_KEYWORDS | STATUS_FIRST_UNSEEN_SEQ | STATUS_LAST_CACHED_SEQ | \
+	 STATUS_HIGHESTPVTMODSEQ)
+
+static void
+pgbox_mailbox_status_from_row(struct mailbox *box,
+			      enum mailbox_status_items items,
+			      const struct pgbox_mailbox_row *row,
+			      struct mailbox_status *status_r)
+{
+	status_r->messages = row->messages;
+	status_r->recent = row->recent;
+	status_r->unseen = row->unseen;
+	status_r->uidvalidity = row->uid_validity;
+	status_r->uidnext = row->uid_next;
+	status_r->first_recent_uid = row->first_recent_uid;
+	status_r->highest_modseq = row->modseq;
+	if ((items & STATUS_PERMANENT_FLAGS) != 0) {
+		status_r->flags = MAIL_FLAGS_NONRECENT;
+		if (!mailbox_is_readonly(box)) {
+			status_r->permanent_flags = MAIL_FLAGS_NONRECENT;
+			status_r->permanent_keywords = TRUE;
+			status_r->allow_new_keywords =
+				!box->disallow_new_keywords;
+		}
+	}
+}
+
+static bool
+pgbox_mailbox_status_needs_open(struct mailbox *box,
+				enum mailbox_status_items items)
+{
+	if ((items & PGBOX_STATUS_OPEN_ITEMS) != 0)
+		return TRUE;
+	/* with INDEXPVT each user of a shared mailbox has his own \Seen */
+	return (items & STATUS_UNSEEN) != 0 &&
+		(mailbox_get_private_flags_mask(box) & MAIL_SEEN) != 0;
+}
+
+/* Returns 1 if the mailbox was opened, as it had to be created first or is
+   needed open, 0 if row_r says all, -1 on error. */
+static int
+pgbox_mailbox_open_or_get_row(struct pgbox_mailbox *mbox, bool want_open,
+			      const struct pgbox_mailbox_row **row_r)
+{
+	struct mailbox *box = &mbox->box;
+	int ret;
+
+	if (!want_open) {
+		if ((ret = pgbox_mailbox_get_row(mbox, FALSE, row_r)) > 0)
+			return 0;
+		if (ret < 0 || !mailbox_is_autocreated(box))
+			return -1;
+	}
+	if (mailbox_open(box) < 0 ||
+	    mailbox_sync(box, MAILBOX_SYNC_FLAG_FAST) < 0)
+		return -1;
+	return 1;
+}
+
+static int
+pgbox_mailbox_get_status(struct mailbox *box, enum mailbox_status_items items,
+			 struct mailbox_status *status_r)
+{
+	const struct pgbox_mailbox_row *row;
+	int ret = 1;
+
+	/* the quota plugin looks at the last of them */
+	if ((items & ~STATUS_CHECK_OVER_QUOTA) == 0)
+		return 0;
+	if (!box->opened) {
+		ret = pgbox_mailbox_open_or_get_row(PGBOX_MAILBOX(box),
+			pgbox_mailbox_status_needs_open(box, items), &row);
+		if (ret < 0)
+			return -1;
+	}
+	if (ret == 0) {
+		pgbox_mailbox_status_from_row(box, items, row, status_r);
+		return 0;
+	}
+	index_storage_get_open_status(box, items, status_r);
+	/* also when the index is in memory: they are the database's */
+	status_r->nonpermanent_modseqs = FALSE;
+	return 0;
+}
+
+#define PGBOX_METADATA_ROW_ITEMS \
+	(MAILBOX_METADATA_GUID | MAILBOX_METADATA_VIRTUAL_SIZE | \
+	 MAILBOX_METADATA_PHYSICAL_SIZE | MAILBOX_METADATA_FIRST_SAVE_DATE)
+
+static int
+pgbox_mailbox_get_row_metadata(struct mailbox *box,
+			       enum mailbox_metadata_items items,
+			       struct mailbox_metadata *metadata_r)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+	const struct pgbox_mailbox_row *row;
+	struct pgbox_db_failure failure;
+	int ret;
+
+	if (box->opened && items == MAILBOX_METADATA_GUID) {
+		guid_128_copy(metadata_r->guid, mbox->guid);
+		return 0;
+	}
+	ret = pgbox_mailbox_get_row(mbox, FALSE, &row);
+	if (ret == 0 && !box->opened && mailbox_is_autocreated(box)) {
+		if (mailbox_open(box) < 0)
+			return -1;
+		ret = pgbox_mailbox_get_row(mbox, TRUE, &row);
+	}
+	if (ret <= 0)
+		return -1;
+
+	guid_128_copy(metadata_r->guid, row->guid);
+	/* lines end with CRLF */
+	metadata_r->virtual_size = row->bytes;
+	metadata_r->physical_size = row->bytes;
+	if ((items & MAILBOX_METADATA_FIRST_SAVE_DATE) != 0 &&
+	    pgbox_run_mailbox_first_saved(mbox->storage->db,
+					  mbox->storage->account_id,
+					  row->mailbox_id,
+					  &metadata_r->first_save_date,
+					  &failure) < 0) {
+		pgbox_mailbox_set_failure(mbox, &failure);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+pgbox_mailbox_get_metadata(struct mailbox *box,
+			   enum mailbox_metadata_items items,
+			   struct mailbox_metadata *metadata_r)
+{
+	enum mailbox_metadata_items row_items =
+		items & PGBOX_METADATA_ROW_ITEMS;
+
+	if (row_items != 0 &&
+	    pgbox_mailbox_get_row_metadata(box, row_items, metadata_r) < 0)
+		return -1;
+	return index_mailbox_get_metadata(box, items & ~row_items,
+					  metadata_r);
+}
+
+/*
+ * Waiting for changes
+ */
+
+static void pgbox_mailbox_notify_timeout(struct mailbox *box)
+{
+	box->notify_callback(box, box->notify_context);
+}
+
+static void pgbox_mailbox_notify_changes(struct mailbox *box)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+	const char *dir;
+
+	timeout_remove(&mbox->to_notify);
+	if (box->notify_callback == NULL) {
+		mailbox_watch_remove_all(box);
+		return;
+	}
+	/* changes of other frontends */
+	mbox->to_notify =
+		timeout_add(box->storage->set->mailbox_idle_check_interval *
+			    1000, pgbox_mailbox_notify_timeout, box);
+	/* changes of other processes here */
+	if (mailbox_get_path_to(box, MAILBOX_LIST_PATH_TYPE_INDEX, &dir) > 0) {
+		mailbox_watch_add(box, t_strdup_printf("%s/%s.log", dir,
+						       box->index_prefix));
+	}
+}
+
+struct mailbox pgbox_mailbox = {
+	.v = {
+		.is_readonly = index_storage_is_readonly,
+		.enable = index_storage_mailbox_enable,
+		.exists = pgbox_mailbox_exists,
+		.open = pgbox_mailbox_open,
+		.close = pgbox_mailbox_close,
+		.free = index_storage_mailbox_free,
+		.create_box = pgbox_mailbox_create,
+		.update_box = pgbox_mailbox_update,
+		.delete_box = pgbox_mailbox_delete,
+		.rename_box = index_storage_mailbox_rename,
+		.get_status = pgbox_mailbox_get_status,
+		.get_metadata = pgbox_mailbox_get_metadata,
+		.set_subscribed = index_storage_set_subscribed,
+		.attribute_set = pgbox_attribute_set,
+		.attribute_get = pgbox_attribute_get,
+		.attribute_iter_init = pgbox_attribute_iter_init,
+		.attribute_iter_next = pgbox_attribute_iter_next,
+		.attribute_iter_deinit = pgbox_attribute_iter_deinit,
+		.sync_init = pgbox_storage_sync_init,
+		.sync_next = index_mailbox_sync_next,
+		.sync_deinit = index_mailbox_sync_deinit,
+		.notify_changes = pgbox_mailbox_notify_changes,
+		.transaction_begin = pgbox_transaction_begin,
+		.transaction_commit = pgbox_transaction_commit,
+		.transaction_rollback = pgbox_transaction_rollback,
+		.mail_alloc = pgbox_mail_alloc,
+		.search_init = index_storage_search_init,
+		.search_deinit = index_storage_search_deinit,
+		.search_next_nonblock = index_storage_search_next_nonblock,
+		.search_next_update_seq = index_storage_search_next_update_seq,
+		.search_next_match_mail = index_storage_search_next_match_mail,
+		.save_alloc = pgbox_save_alloc,
+		.save_begin = pgbox_save_begin,
+		.save_continue = pgbox_save_continue,
+		.save_finish = pgbox_save_finish,
+		.save_cancel = pgbox_save_cancel,
+		.copy = pgbox_copy,
+		.transaction_save_commit_pre =
+			pgbox_transaction_save_commit_pre,
+		.transaction_save_commit_post =
+			pgbox_transaction_save_commit_post,
+		.transaction_save_rollback = pgbox_transaction_save_rollback,
+		.is_inconsistent = index_storage_is_inconsistent,
+	},
+};
