@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -80,6 +81,12 @@ def server(request):
 def user(lab, request):
     """A fresh account."""
     return lab.new_user(request.node.originalname.removeprefix("test_"))
+
+
+@pytest.fixture
+def tmp_path(lab):
+    """Instead of pytest's own, which would leave its directories behind."""
+    return pathlib.Path(tempfile.mkdtemp(dir=lab.directory))
 
 
 @pytest.fixture
