@@ -223,7 +223,7 @@ class Dovecot:
         """PGBOX_VALGRIND=1 runs the mail processes under valgrind (see `valgrind_errors`)."""
         if not os.environ.get("PGBOX_VALGRIND"):
             return ""
-        command = (f"/usr/bin/valgrind --vgdb=no --leak-check=no --num-callers=30 "
+        command = ("/usr/bin/valgrind --vgdb=no --leak-check=no --num-callers=30 "
                    f"--log-file={self.path('valgrind')}/%p.log ")
         return "".join(f"service {name} {{\n  executable = {command}{LIBEXEC_DIR}/{name}\n}}\n"
                        for name in ("imap", "lmtp", "pop3"))
