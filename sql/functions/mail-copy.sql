@@ -31,6 +31,12 @@ create or replace function pgbox.mail_copy(
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- Rows are found by key, one by one. Without statistics, as after a bulk load,
+-- the planner believes that reading the whole mailbox is cheaper.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_seqscan = off
+set enable_material = off
 as $$
 declare
     v_count int := cardinality(p_source_uid);
