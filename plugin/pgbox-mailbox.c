@@ -29,6 +29,7 @@ pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 	mbox->box.list = list;
 	mbox->box.mail_vfuncs = &pgbox_mail_vfuncs;
 	mbox->storage = PGBOX_STORAGE(storage);
+	p_array_init(&mbox->keywords, pool, 8);
 
 	index_storage_mailbox_alloc(&mbox->box, vname, flags,
 				    MAIL_INDEX_PREFIX);
@@ -169,8 +170,7 @@ static void pgbox_mailbox_close(struct mailbox *box)
 	index_storage_mailbox_close(box);
 	/* Opened again, it may be another mailbox of the same name. */
 	mbox->mailbox_id = 0;
-	if (array_is_created(&mbox->keywords))
-		array_clear(&mbox->keywords);
+	array_clear(&mbox->keywords);
 }
 
 /*
