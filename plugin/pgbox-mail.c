@@ -268,7 +268,12 @@ static int pgbox_mail_open_stream(struct pgbox_mail *mail)
 	if (!mail_stream_access_start(_mail))
 		return -1;
 	if (_mail->saving) {
-		input = pgbox_save_open_stream(_mail);
+		/* The save has references of its own, but the mail must be able
+		   to close its stream. */
+		struct istream *spool = pgbox_save_open_stream(_mail);
+
+		input = i_stream_create_limit(spool, UOFF_T_MAX);
+		i_stream_unref(&spool);
 	} else {
 		if (pgbox_mail_get_info(mail, &info) < 0)
 			return -1;
