@@ -22,7 +22,7 @@ declare
     v_mailbox_id bigint;
     v_selectable boolean;
     v_parent text := regexp_replace(p_name, '/[^/]*$', '');
-    v_modseq bigint := greatest(65536, (coalesce(p_min_modseq, 0) + 65535) / 65536 * 65536);
+    v_modseq bigint := greatest(1, (coalesce(p_min_modseq, 0) + 65535) / 65536 * 65536);
 begin
     perform pgbox.account_lock(p_account_id);
     select b.mailbox_id, b.selectable into v_mailbox_id, v_selectable

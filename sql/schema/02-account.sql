@@ -24,7 +24,7 @@ create table pgbox.mailbox (
     selectable boolean not null default true,
     uid_validity bigint not null,
     uid_next bigint not null default 1,
-    modseq bigint not null default 65536,
+    modseq bigint not null default 1,
     messages int not null default 0,
     unseen int not null default 0,
     bytes bigint not null default 0,
