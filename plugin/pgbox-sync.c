@@ -340,7 +340,9 @@ static int sync_apply_recent(struct pgbox_sync_context *ctx)
 			return -1;
 		}
 		view = mail_index_transaction_open_updated_view(ctx->trans);
-		if (mail_index_lookup_seq_range(view, first_uid,
+		/* another session may have been faster */
+		if (first_uid < ctx->rows.uid_next &&
+		    mail_index_lookup_seq_range(view, first_uid,
 						ctx->rows.uid_next - 1,
 						&seq1, &seq2)) {
 			mailbox_recent_flags_set_seqs(&mbox->box, view,
