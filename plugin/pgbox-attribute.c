@@ -8,6 +8,7 @@
 #include "istream.h"
 #include "pgbox-query-mailbox.h"
 #include "pgbox-storage.h"
+#include "pgbox-transaction.h"
 #include "mailbox-attribute-private.h"
 
 struct pgbox_attribute_iter {
@@ -86,43 +87,71 @@ attribute_read_stream(struct mailbox *box, struct istream *input,
 }
 
 static int
-attribute_set(struct mailbox *box, enum mail_attribute_type type_flags,
-	      const char *key, const struct mail_attribute_value *value)
+attribute_copy_value(struct mailbox *box, pool_t pool,
+		     const struct mail_attribute_value *value,
+		     struct pgbox_attribute_value *value_r)
 {
-	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
-	struct pgbox_db_failure failure;
 	buffer_t *data = t_buffer_create(128);
-	bool unset = value->value == NULL && value->value_stream == NULL;
 
-	if (attribute_begin(box, type_flags) < 0)
-		return -1;
-	if (!attribute_key_is_valid(key)) {
-		mail_storage_set_error(box->storage, MAIL_ERROR_PARAMS,
-				       "Invalid attribute name");
-		return -1;
-	}
+	i_zero(value_r);
+	value_r->changed_at = value->last_change;
 	if (value->value_stream != NULL) {
 		if (attribute_read_stream(box, value->value_stream, data) < 0)
 			return -1;
 	} else if (value->value != NULL) {
 		buffer_append(data, value->value, strlen(value->value));
+	} else {
+		return 0;
 	}
-	/* an empty value is not NULL */
-	if (pgbox_run_attribute_set(mbox->storage->db,
-				    mbox->storage->account_id,
-				    mbox->mailbox_id,
-				    attribute_user(box, type_flags), key,
-				    unset ? NULL :
-				    (data->used == 0 ? "" : data->data),
-				    data->used, &failure) < 0) {
-		attribute_set_failure(mbox, &failure);
-		return -1;
-	}
+	/* never NULL, also for an empty value */
+	value_r->size = data->used;
+	value_r->data = data->used == 0 ? (const void *)"" :
+		p_memdup(pool, data->data, data->used);
 	return 0;
 }
 
-/* At once, not with the transaction: lib-storage commits the changes of
-   attributes together with nothing else. */
+/* The transaction's last word on an attribute counts. */
+static struct pgbox_attribute_change *
+attribute_change_get(struct pgbox_transaction *pt, const char *user_name,
+		     const char *key)
+{
+	struct pgbox_attribute_change *change;
+
+	if (!array_is_created(&pt->attributes))
+		p_array_init(&pt->attributes, pt->pool, 4);
+	array_foreach_modifiable(&pt->attributes, change) {
+		if (strcmp(change->user_name, user_name) == 0 &&
+		    strcmp(change->key, key) == 0)
+			return change;
+	}
+	change = array_append_space(&pt->attributes);
+	change->user_name = p_strdup(pt->pool, user_name);
+	change->key = p_strdup(pt->pool, key);
+	return change;
+}
+
+static int
+attribute_set(struct mailbox_transaction_context *t,
+	      enum mail_attribute_type type_flags, const char *key,
+	      const struct mail_attribute_value *value)
+{
+	struct pgbox_transaction *pt = pgbox_transaction_get(t);
+	struct pgbox_attribute_value copy;
+
+	if (attribute_begin(t->box, type_flags) < 0)
+		return -1;
+	if (!attribute_key_is_valid(key)) {
+		mail_storage_set_error(t->box->storage, MAIL_ERROR_PARAMS,
+				       "Invalid attribute name");
+		return -1;
+	}
+	if (attribute_copy_value(t->box, pt->pool, value, &copy) < 0)
+		return -1;
+	attribute_change_get(pt, attribute_user(t->box, type_flags),
+			     key)->value = copy;
+	return 0;
+}
+
 int pgbox_attribute_set(struct mailbox_transaction_context *t,
 			enum mail_attribute_type type_flags, const char *key,
 			const struct mail_attribute_value *value)
@@ -130,9 +159,27 @@ int pgbox_attribute_set(struct mailbox_transaction_context *t,
 	int ret;
 
 	T_BEGIN {
-		ret = attribute_set(t->box, type_flags, key, value);
+		ret = attribute_set(t, type_flags, key, value);
 	} T_END;
 	return ret;
+}
+
+int pgbox_attribute_commit(struct mailbox_transaction_context *t)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
+	struct pgbox_transaction *pt = pgbox_transaction_get(t);
+	struct pgbox_db_failure failure;
+
+	if (!array_is_created(&pt->attributes))
+		return 0;
+	if (pgbox_run_attribute_set(mbox->storage->db,
+				    mbox->storage->account_id,
+				    mbox->mailbox_id, &pt->attributes,
+				    &failure) < 0) {
+		attribute_set_failure(mbox, &failure);
+		return -1;
+	}
+	return 0;
 }
 
 /*

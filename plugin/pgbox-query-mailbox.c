@@ -363,17 +363,32 @@ int pgbox_run_attribute_list(struct pgbox_db *db, int64_t account_id,
 }
 
 int pgbox_run_attribute_set(struct pgbox_db *db, int64_t account_id,
-			      int64_t mailbox_id, const char *user_name,
-			      const char *key, const void *data, size_t size,
-			      struct pgbox_db_failure *failure_r)
+			    int64_t mailbox_id,
+			    const ARRAY_TYPE(pgbox_attribute_change) *changes,
+			    struct pgbox_db_failure *failure_r)
 {
 	struct pgbox_db_params *params = params_create(account_id);
+	struct pgbox_db_array *users, *keys, *values, *times;
+	const struct pgbox_attribute_change *change;
 	struct pgbox_db_result *result;
 
 	pgbox_db_param_int8(params, mailbox_id);
-	pgbox_db_param_text(params, user_name);
-	pgbox_db_param_text(params, key);
-	pgbox_db_param_bytea(params, data, size);
+	users = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
+	keys = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
+	values = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BYTEA);
+	times = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+	array_foreach(changes, change) {
+		pgbox_db_array_add_text(users, change->user_name);
+		pgbox_db_array_add_text(keys, change->key);
+		pgbox_db_array_add_bytes(values, change->value.data,
+					 change->value.size);
+		if (change->value.changed_at == 0)
+			pgbox_db_array_add_null(times);
+		else {
+			pgbox_db_array_add_int(times,
+					       change->value.changed_at);
+		}
+	}
 	if (exec_repeatable(db, &pgbox_query_attribute_set, params, &result,
 			    failure_r) < 0)
 		return -1;

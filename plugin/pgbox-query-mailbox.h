@@ -47,6 +47,15 @@ struct pgbox_attribute_value {
 	time_t changed_at;
 };
 
+struct pgbox_attribute_change {
+	/* "" for a shared attribute */
+	const char *user_name;
+	const char *key;
+	/* data == NULL removes the attribute; changed_at == 0 is now */
+	struct pgbox_attribute_value value;
+};
+ARRAY_DEFINE_TYPE(pgbox_attribute_change, struct pgbox_attribute_change);
+
 /* An account that is missing is created if wanted, with or without an INBOX.
    Running it again does no harm, and it does so itself. */
 int pgbox_run_account_open(struct pgbox_db *db, const char *name,
@@ -118,11 +127,11 @@ int pgbox_run_attribute_list(struct pgbox_db *db, int64_t account_id,
 			       const char *prefix, pool_t pool,
 			       const char *const **keys_r,
 			       struct pgbox_db_failure *failure_r);
-/* data == NULL removes the attribute. Running it again does no harm, and it
-   does so itself. */
+/* All or nothing; no attribute may be named twice. Running it again does no
+   harm, and it does so itself. */
 int pgbox_run_attribute_set(struct pgbox_db *db, int64_t account_id,
-			      int64_t mailbox_id, const char *user_name,
-			      const char *key, const void *data, size_t size,
-			      struct pgbox_db_failure *failure_r);
+			    int64_t mailbox_id,
+			    const ARRAY_TYPE(pgbox_attribute_change) *changes,
+			    struct pgbox_db_failure *failure_r);
 
 #endif

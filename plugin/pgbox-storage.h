@@ -156,6 +156,8 @@ pgbox_mail_alloc(struct mailbox_transaction_context *t,
 int pgbox_attribute_set(struct mailbox_transaction_context *t,
 			enum mail_attribute_type type_flags, const char *key,
 			const struct mail_attribute_value *value);
+/* Writes the attributes that were set in the transaction. */
+int pgbox_attribute_commit(struct mailbox_transaction_context *t);
 int pgbox_attribute_get(struct mailbox *box,
 			enum mail_attribute_type type_flags, const char *key,
 			struct mail_attribute_value *value_r);

@@ -345,6 +345,8 @@ int pgbox_transaction_commit(struct mailbox_transaction_context *t,
 		pgbox_save_prepare_commit(t->save_ctx);
 	T_BEGIN {
 		ret = transaction_write(pt);
+		if (ret == 0)
+			ret = pgbox_attribute_commit(t);
 	} T_END;
 	if (ret < 0) {
 		i_zero(changes_r);

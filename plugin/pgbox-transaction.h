@@ -4,6 +4,7 @@
 /* What a mailbox transaction is going to change, see pgbox-transaction.c. */
 
 #include "pgbox-query-mail.h"
+#include "pgbox-query-mailbox.h"
 
 struct pgbox_transaction {
 	union mailbox_transaction_module_context module_ctx;
@@ -11,6 +12,8 @@ struct pgbox_transaction {
 	pool_t pool;
 	/* by ascending UID */
 	ARRAY_TYPE(pgbox_mail_change) changes;
+	/* METADATA; not created if there is none */
+	ARRAY_TYPE(pgbox_attribute_change) attributes;
 };
 
 /* Returns the transaction's changes; never NULL for a pgbox mailbox. */

@@ -10,12 +10,12 @@ select is(pgbox.subscription_set(tap.account(), 'anna', 'does/not/exist', false)
 select is(pgbox.subscription_set(tap.account(), 'anna', 'does/not/exist', false), false, 'twice changes nothing');
 select is((select string_agg(user_name, ' ') from pgbox.subscription), 'bert', 'the other user''s stays');
 
-select lives_ok($$select pgbox.attribute_set(tap.account(), tap.mailbox('INBOX'), '', 'comment', 'one')$$, 'an entry is set');
-select lives_ok($$select pgbox.attribute_set(tap.account(), tap.mailbox('INBOX'), '', 'comment', 'two')$$, 'and set again');
+select lives_ok($$select pgbox.attribute_set(tap.account(), tap.mailbox('INBOX'), array[''], array['comment'], array['one'::bytea], array[null::bigint])$$, 'an entry is set');
+select lives_ok($$select pgbox.attribute_set(tap.account(), tap.mailbox('INBOX'), array[''], array['comment'], array['two'::bytea], array[null::bigint])$$, 'and set again');
 select is((select string_agg(convert_from(value, 'UTF8'), ' ') from pgbox.mailbox_attribute), 'two', 'to the new value');
-select pgbox.attribute_set(tap.account(), tap.mailbox('INBOX'), '', 'comment', null);
+select pgbox.attribute_set(tap.account(), tap.mailbox('INBOX'), array[''], array['comment'], array[null::bytea], array[null::bigint]);
 select is((select count(*) from pgbox.mailbox_attribute), 0::bigint, 'and removed');
-select throws_ok($$select pgbox.attribute_set(tap.account('bert'), tap.mailbox('INBOX'), '', 'comment', 'x')$$,
+select throws_ok($$select pgbox.attribute_set(tap.account('bert'), tap.mailbox('INBOX'), array[''], array['comment'], array['x'::bytea], array[null::bigint])$$,
     'PB404', null, 'not in another account''s mailbox');
 
 select * from finish();
