@@ -1,4 +1,4 @@
-"""Makes the answers of two servers comparable: what may differ becomes what must not differ.
+r"""Makes the answers of two servers comparable: what may differ becomes what must not differ.
 
 UIDVALIDITY  becomes whether it is the value the mailbox has at this moment.
 MODSEQ       becomes the number of the command that produced it: the first step after which
@@ -8,6 +8,11 @@ MODSEQ       becomes the number of the command that produced it: the first step 
              command), and the distance between values.
 GUIDs        become the order in which they were first seen.
 Dates        become "now" when they are.
+Keywords     are dropped from FLAGS and PERMANENTFLAGS: when an unused one leaves these lists is
+             every storage's own affair (functional/test_flags.py has what must be in them).
+HIGHESTMODSEQ is dropped from a SELECT that did not ask for it: sdbox only tells it where the
+             mailbox has seen a CONDSTORE command before.
+\Marked, \UnMarked are dropped: hints that a server may give or not (RFC 3501, 7.2.2).
 """
 
 import email.utils
@@ -20,6 +25,7 @@ TIMING = re.compile(rb" \(\d+\.\d+ \+ \d+\.\d+( \+ \d+\.\d+)? secs\)")
 LOG_REFERENCE = re.compile(rb"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]")
 IDENTITIES = (b"X-GUID", b"EMAILID", b"THREADID", b"MAILBOXID")
 NOW_DATES = (b"INTERNALDATE", b"SAVEDATE")
+HINTS = {b"\\Marked", b"\\UnMarked"}
 SORTED_ANSWERS = (b"LIST", b"LSUB", b"STATUS")
 
 
@@ -52,9 +58,7 @@ class History:
         return earlier[-1] if earlier else known[0][1]
 
     def step_of(self, guid, value):
-        """The step that produced a MODSEQ of a mailbox."""
-        if value <= 1:
-            return f"modseq {value}"
+        """The step that produced a MODSEQ of a mailbox (a new one begins at 1 or elsewhere)."""
         for step, highest in self.highest.get(guid, []):
             if highest >= value:
                 return f"modseq of step {step}"
@@ -65,15 +69,17 @@ class History:
 
 
 class Masker:
-    """Masks one result; `selected` and `named` are mailbox names, or None."""
+    """Masks one result, given the selected mailbox's GUID and the name in the command."""
 
-    def __init__(self, history, selected_guid, named):
+    def __init__(self, history, selected_guid, named, modseq_aware=True):
+        self.modseq_aware = modseq_aware
         self.history = history
         self.selected_guid = selected_guid
         self.named = named
 
     def result(self, result):
-        answers = [self.answer(answer) for answer in result.untagged]
+        answers = [self.answer(answer) for answer in result.untagged
+                   if self.modseq_aware or not tells_highest_modseq(answer)]
         if any(isinstance(answer, list) and answer and answer[0] in SORTED_ANSWERS
                for answer in answers):
             answers.sort(key=repr)
@@ -93,9 +99,9 @@ class Masker:
         if word == b"STATUS":
             return [word, answer[1], self.pairs(answer[2], self.history.guid(answer[1]), answer[1])]
         if word == b"FLAGS":
-            return [word, sorted(answer[1])]
+            return [word, system_flags(answer[1])]
         if word in (b"LIST", b"LSUB"):
-            return [word, sorted(answer[1]), *answer[2:]]
+            return [word, sorted(set(answer[1]) - HINTS), *answer[2:]]
         if word in (b"SEARCH", b"SORT", b"ESEARCH"):
             return self.after_word(answer, b"MODSEQ")
         return answer
@@ -127,7 +133,7 @@ class Masker:
         if word == b"HIGHESTMODSEQ":
             return [word, self.history.step_of(self.code_guid(), int(args[0]))]
         if word == b"PERMANENTFLAGS":
-            return [word, sorted(args[0])]
+            return [word, system_flags(args[0])]
         if word in IDENTITIES:
             return [word, self.history.identity(repr(args).encode())]
         return code
@@ -160,6 +166,14 @@ class Masker:
         if item in NOW_DATES and value is not None:
             return mask_now(value)
         return value
+
+
+def tells_highest_modseq(answer):
+    return isinstance(answer, Status) and answer.code_name() == "HIGHESTMODSEQ"
+
+
+def system_flags(flags):
+    return sorted(flag for flag in flags if flag.startswith(b"\\"))
 
 
 def mask_now(date):

@@ -50,10 +50,13 @@ class Side:
         guid = self.selected[command.connection] or was_selected
         named = command.mailbox
         return {
-            "answer": Masker(self.history, guid, named).result(result),
-            "other connection": Masker(self.history, self.selected[other], None).result(noop),
+            "answer": self._masker(command.connection, guid, named).result(result),
+            "other connection": self._masker(other, self.selected[other], None).result(noop),
             "mailboxes": statuses,
         }
+
+    def _masker(self, number, guid, named):
+        return Masker(self.history, guid, named, self.enabled[number] is not None)
 
     def _run(self, command):
         return self._send(command.connection, [self._resolve(command, part)
@@ -115,11 +118,13 @@ class Mismatch:
 
     def __str__(self):
         lines = [f"command {self.step}: {self.command}", f"differs in: {self.what}"]
-        for index in range(max(len(self.left), len(self.right))):
-            left, right = (side[index] if index < len(side) else "(nothing)"
-                           for side in (self.left, self.right))
-            if left != right:
-                lines += [f"  expected: {shorten(left)}", f"  got:      {shorten(right)}"]
+        lines += [f"  expected: {shorten(answer)}" for answer in self.left
+                  if answer not in self.right]
+        lines += [f"  got:      {shorten(answer)}" for answer in self.right
+                  if answer not in self.left]
+        if len(lines) == 2:
+            lines += [f"  expected this order: {shorten(self.left)}",
+                      f"  got this order:      {shorten(self.right)}"]
         return "\n".join(lines)
 
 

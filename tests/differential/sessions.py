@@ -340,6 +340,8 @@ class SessionGenerator:
 
     def rename(self):
         old, new = self.mailbox(), self.new_mailbox()
+        if old not in self.guess.existing:
+            new = new.partition("/")[0]  # sdbox leaves the parents of what it failed to rename
         return [f"RENAME {self.name(old)} {self.name(new)}"], new, old
 
     def list(self):

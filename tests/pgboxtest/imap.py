@@ -349,6 +349,8 @@ class ImapClient:
         found = {}
         for number, args in result.numbered("FETCH"):
             values = as_pairs(args[0])
+            if uid and "UID" not in values:
+                continue  # somebody else's change, told in passing
             found.setdefault(int(values["UID"]) if uid else number, {}).update(values)
         return found
 
