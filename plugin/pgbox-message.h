@@ -4,6 +4,8 @@
 /* A message as it will be stored: everything that the database keeps beside
    the bytes, computed once from the bytes by Dovecot's own parsers. */
 
+#include "sha2.h"
+
 struct istream;
 
 /* One row of message_part. Strings are UTF-8, NULL if there is none. */

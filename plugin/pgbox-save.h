@@ -4,6 +4,7 @@
 /* The mails that a transaction adds, shared by pgbox-save.c, pgbox-copy.c and
    pgbox-save-write.c. */
 
+#include "mail-storage-private.h"
 #include "pgbox-query-mail.h"
 
 struct pgbox_transaction;

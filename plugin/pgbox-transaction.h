@@ -3,8 +3,11 @@
 
 /* What a mailbox transaction is going to change, see pgbox-transaction.c. */
 
+#include "mail-storage-private.h"
 #include "pgbox-query-mail.h"
 #include "pgbox-query-mailbox.h"
+
+struct pgbox_mailbox;
 
 struct pgbox_transaction {
 	union mailbox_transaction_module_context module_ctx;
