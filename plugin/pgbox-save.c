@@ -91,6 +91,7 @@ int pgbox_save_begin(struct mail_save_context *_ctx, struct istream *input)
 	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
 	struct mail_user *user = ctx->mbox->storage->storage.user;
 	string_t *prefix = t_str_new(128);
+	struct istream *lf_input;
 
 	ctx->failed = FALSE;
 	ctx->finished = FALSE;
@@ -101,7 +102,10 @@ int pgbox_save_begin(struct mail_save_context *_ctx, struct istream *input)
 	_ctx->data.output = iostream_temp_create_named(str_c(prefix), 0,
 						       "(pgbox save)");
 	o_stream_cork(_ctx->data.output);
-	ctx->input = i_stream_create_crlf(input);
+	/* as sdbox does: CRs that don't belong to a CRLF are changed by it */
+	lf_input = i_stream_create_lf(input);
+	ctx->input = i_stream_create_crlf(lf_input);
+	i_stream_unref(&lf_input);
 	return 0;
 }
 
@@ -266,6 +270,11 @@ int pgbox_save_finish(struct mail_save_context *_ctx)
 {
 	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
 
+	if (ctx->finished) {
+		/* a plugin refused the mail before we saw it */
+		index_save_context_free(_ctx);
+		return -1;
+	}
 	ctx->finished = TRUE;
 	if (!ctx->failed && save_finish_spool(ctx) < 0)
 		ctx->failed = TRUE;
