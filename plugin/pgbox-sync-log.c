@@ -14,8 +14,10 @@
 #include "mail-transaction-log-private.h"
 #include "pgbox-sync-log.h"
 
-/* A UID that no mail has: changing it adds a keyword's name and nothing else */
-#define PGBOX_UID_NONE 0xffffffffU
+/* A UID that no mail has: changing it adds a keyword's name and nothing else.
+   Not the highest number, because dsync counts through ranges of UIDs with a
+   32 bit number (dsync-transaction-log-scan.c). */
+#define PGBOX_UID_NONE 0xfffffffeU
 
 /* precedes each record in the buffers */
 struct pgbox_sync_record {
