@@ -186,6 +186,49 @@ pgbox_mail_get_envelope(struct pgbox_mail *mail, const char **value_r)
 	return 1;
 }
 
+/* What message_part_data_is_plain_7bit() says of the parsed message */
+static bool bodystructure_is_plain_7bit(const char *str)
+{
+	static const char *const prefix = IMAP_BODY_PLAIN_7BIT_ASCII" ";
+
+	if (strncasecmp(str, prefix, strlen(prefix)) != 0)
+		return FALSE;
+	str += strlen(prefix);
+	str += strspn(str, "0123456789 ");
+	return strcmp(str, "NIL NIL NIL NIL") == 0;
+}
+
+/* Most mails are plain text. Dovecot doesn't cache BODYSTRUCTURE then, but a
+   flag and the parts, and writes the charset in its own way from these. Returns
+   FALSE if this mail is not like that. */
+static bool
+pgbox_mail_set_plain_7bit(struct pgbox_mail *mail,
+			  const struct pgbox_message_info *info)
+{
+	struct index_mail *imail = &mail->imail;
+	struct index_mail_data *data = &imail->data;
+
+	if (!bodystructure_is_plain_7bit(info->bodystructure) ||
+	    !pgbox_mail_set_parts(mail, info))
+		return FALSE;
+
+	/* all line ends are CRLF: header and body are as a client wants them */
+	data->cache_flags |= MAIL_CACHE_FLAG_TEXT_PLAIN_7BIT_ASCII |
+		MAIL_CACHE_FLAG_BINARY_HEADER | MAIL_CACHE_FLAG_BINARY_BODY |
+		(imail->mail.mail.has_nuls ? MAIL_CACHE_FLAG_HAS_NULS :
+		 MAIL_CACHE_FLAG_HAS_NO_NULS);
+	if (special_can_add(imail, MAIL_CACHE_MESSAGE_PARTS)) {
+		index_mail_cache_add(imail, MAIL_CACHE_MESSAGE_PARTS,
+				     info->mime_parts, info->mime_parts_size);
+	}
+	if (special_can_add(imail, MAIL_CACHE_FLAGS)) {
+		index_mail_cache_add(imail, MAIL_CACHE_FLAGS,
+				     &data->cache_flags,
+				     sizeof(data->cache_flags));
+	}
+	return TRUE;
+}
+
 static int
 pgbox_mail_get_bodystructure(struct pgbox_mail *mail, const char **value_r)
 {
@@ -199,6 +242,9 @@ pgbox_mail_get_bodystructure(struct pgbox_mail *mail, const char **value_r)
 		return -1;
 	if (info->bodystructure == NULL)
 		return 0;
+	if (pgbox_mail_set_plain_7bit(mail, info) &&
+	    index_mail_get_cached_bodystructure(imail, value_r))
+		return 1;
 	*value_r = data->bodystructure =
 		p_strdup(imail->mail.data_pool, info->bodystructure);
 	if (special_can_add(imail, MAIL_CACHE_IMAP_BODYSTRUCTURE)) {
@@ -225,6 +271,9 @@ pgbox_mail_get_body(struct pgbox_mail *mail, const char **value_r)
 		return -1;
 	if (info->bodystructure == NULL)
 		return 0;
+	if (pgbox_mail_set_plain_7bit(mail, info) &&
+	    index_mail_get_cached_body(imail, value_r))
+		return 1;
 
 	str = str_new(imail->mail.data_pool, 128);
 	if (imap_body_parse_from_bodystructure(info->bodystructure, str,
