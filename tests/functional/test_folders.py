@@ -15,6 +15,7 @@ def run_both(sdbox, tested, user, commands):
     answers = []
     for server in (sdbox, tested):
         with server.imap(user) as imap:
+            imap.status("INBOX", "MESSAGES")  # sdbox creates it when it is first asked for
             answers.append([outline(imap.command(command)) for command in commands])
     return zip(commands, *answers)
 

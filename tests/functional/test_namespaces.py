@@ -99,18 +99,15 @@ def test_copy_between_namespaces(public, user):
 @pytest.fixture(scope="module", params=["sdbox", "tested"])
 def sharing(lab, request):
     """An instance where users may share their mailboxes by ACL."""
-    backend = lab.tested if request.param == "tested" else request.param
-    name = f"shared-{request.param}"
-    directory = os.path.join(lab.directory, name)
-    os.makedirs(directory)
-    shutil.chown(directory, MAIL_USER, MAIL_USER)
-    location = f"sdbox:{lab.directory}/home-{request.param}/%%u/mail"
-    if backend == "pgbox":
-        location = f"pgbox:{directory}/%%u"
-    server = lab.dovecot(request.param, "sharing", mail_plugins=["acl"], imap_plugins=["imap_acl"],
-                         plugin={"acl": "vfile", "acl_shared_dict": f"file:{directory}/acls"},
-                         extra=SHARED % location)
-    yield server
+    server = lab.dovecot(request.param, "sharing", start=False, mail_plugins=["acl"],
+                         imap_plugins=["imap_acl"])
+    location = f"sdbox:{server.home}/%%u/mail"
+    if server.backend == "pgbox":
+        location = f"pgbox:{server.cache}/%%u"
+    server.options.plugin = {"acl": "vfile", "acl_shared_dict": f"file:{server.home}/acls"}
+    server.options.extra = SHARED % location
+    server.write_config()
+    yield server.start()
     server.stop()
 
 

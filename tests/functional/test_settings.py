@@ -39,30 +39,31 @@ def configured(lab, pgbox_only):
         server.stop()
 
 
+def ends_at_once(server, user):
+    """Dovecot may say OK to LOGIN before it opens the mail; but then the session must end."""
+    with server.imap(None) as imap:
+        try:
+            return not (imap.command(f"LOGIN {user} x").ok and imap.command("SELECT INBOX").ok)
+        except ConnectionError:
+            return True
+
+
 @pytest.mark.parametrize("setting,value", WRONG)
 def test_wrong_value(configured, user, setting, value):
     server = configured(**{setting: value})
     before = server.log_size()
-    with server.imap(None) as imap:
-        try:
-            assert not imap.command(f"LOGIN {user} x").ok
-        except ConnectionError:
-            pass
+    assert ends_at_once(server, user)
     named = wait_until(lambda: [line for line in server.log_text(before).splitlines()
                                 if re.search(rf"(Error|Fatal): .*\b{setting}\b", line)],
                        f"a log line that names {setting}")
     assert len(named) == 1, named
 
 
-@pytest.mark.parametrize("setting,value", WRONG[:3])
+@pytest.mark.parametrize("setting,value", WRONG[1:3])
 def test_connection_string_is_not_logged(configured, user, setting, value):
     secret = "tops3cret"
-    server = configured(**{setting: f"{value or ''} password={secret}"})
-    with server.imap(None) as imap:
-        try:
-            imap.command(f"LOGIN {user} x")
-        except ConnectionError:
-            pass
+    server = configured(**{setting: f"{value} password={secret}"})
+    assert ends_at_once(server, user)
     wait_until(lambda: setting in server.log_text(), "the log line")
     assert secret not in server.log_text()
 
@@ -79,12 +80,7 @@ def test_password_is_in_no_process_title(configured, lab, user):
 def test_account_is_not_created_unless_asked(configured, lab, user):
     """pgbox_account_create = no: a user without account is refused, politely."""
     server = configured(pgbox_account_create="no")
-    with server.imap(None) as imap:
-        try:
-            refused = not (imap.command(f"LOGIN {user} x").ok and imap.command("SELECT INBOX").ok)
-        except ConnectionError:
-            refused = True
-        assert refused
+    assert ends_at_once(server, user)
     assert lab.postgres.value(f"select count(*) from pgbox.account where name = '{user}'") == "0"
 
 

@@ -285,9 +285,15 @@ class Dovecot:
         return subprocess.run([f"{LIBEXEC_DIR}/dovecot-lda", "-c", self.conf, "-d", user, *args],
                               input=data, capture_output=True, check=False, timeout=60)
 
-    def clear_cache(self, user):
-        """What a lost or new host means for pgbox: the index directory is gone."""
+    def clear_cache(self, user, in_use=False):
+        """What a lost or new host means for pgbox: the index directory is gone.
+
+        Waits for the processes of closed sessions, unless sessions are meant to be disturbed.
+        """
         assert self.backend == "pgbox", "for sdbox this would be the mail itself"
+        if not in_use:
+            wait_until(lambda: not self.processes("imap") + self.processes("pop3"),
+                       "mail processes to end")
         shutil.rmtree(os.path.join(self.cache, user), ignore_errors=True)
 
     # logs
