@@ -211,7 +211,7 @@ static bool list_iter_extra(struct pgbox_list_iterate_context *ctx)
 		/* the parent of INBOX's children, which are listed below the
 		   namespace's prefix */
 		ctx->prefix_inbox_done = TRUE;
-		ctx->info.flags = MAILBOX_CHILDREN | MAILBOX_NOSELECT;
+		ctx->info.flags = MAILBOX_CHILDREN | MAILBOX_NONEXISTENT;
 		ctx->info.vname = p_strconcat(ctx->info_pool, ns->prefix,
 					      "INBOX", NULL);
 		if (imap_match(ctx->ctx.glob, ctx->info.vname) ==

@@ -106,6 +106,10 @@ bool pgbox_list_name_is_valid(const char *name, const char **error_r)
 {
 	size_t len = strlen(name);
 
+	if (len == 0) {
+		*error_r = "The namespace's prefix can't be a mailbox";
+		return FALSE;
+	}
 	if (len > PGBOX_MAILBOX_NAME_MAX_BYTES) {
 		*error_r = "Mailbox name too long";
 		return FALSE;

@@ -150,7 +150,10 @@ static int pgbox_mailbox_open(struct mailbox *box)
 		return -1;
 	if (!guid_128_equals(old_guid, mbox->guid))
 		pgbox_mailbox_forget_index(box);
-	if (index_storage_mailbox_open(box, FALSE) < 0)
+	/* the ACL plugin's files; index_storage_mailbox_open() makes the rest */
+	if (mailbox_create_missing_dir(box,
+				       MAILBOX_LIST_PATH_TYPE_CONTROL) < 0 ||
+	    index_storage_mailbox_open(box, FALSE) < 0)
 		return -1;
 
 	mbox->hdr_ext_id =
