@@ -48,18 +48,11 @@ declare
     v_expunge_uids bigint[];
     v_modseq bigint;
 begin
+    -- The sources too if they are only read: their mails keep the messages
+    -- from the purge until our own do.
     for v_source_id in
         select distinct s.id
-        from unnest(
-            array_append(
-                array(
-                    select s.mailbox_id
-                    from unnest(p_source_mailbox_id, p_move) s (mailbox_id, move)
-                    where s.move
-                ),
-                p_mailbox_id
-            )
-        ) s (id)
+        from unnest(p_source_mailbox_id || p_mailbox_id) s (id)
         order by s.id
     loop
         if v_source_id = p_mailbox_id then
