@@ -286,8 +286,7 @@ int pgbox_list_iter_deinit(struct mailbox_list_iterate_context *_ctx)
 	int ret = _ctx->failed ? -1 : 0;
 
 	i_assert(list->iter_count > 0);
-	if (--list->iter_count == 0)
-		pgbox_list_rows_unref(&list->rows);
+	list->iter_count--;
 
 #ifdef PGBOX_COMPAT_LIST_ITER_SUBSCRIPTIONS
 	if ((_ctx->flags & MAILBOX_LIST_ITER_SELECT_SUBSCRIBED) != 0)

@@ -12,13 +12,20 @@
 
 struct pgbox_db_failure;
 
+/* When something was read */
+struct pgbox_list_moment {
+	struct timeval time;
+	/* between two calls of the ioloop nothing comes from clients */
+	struct timeval ioloop_time;
+};
+
 /* All mailboxes of the account as they were at one moment */
 struct pgbox_list_rows {
 	int refcount;
 	pool_t pool;
 	/* sorted by the bytes of the names */
 	ARRAY_TYPE(pgbox_mailbox_row) rows;
-	struct timeval read_time;
+	struct pgbox_list_moment read_at;
 };
 
 struct pgbox_mailbox_list {
@@ -29,13 +36,14 @@ struct pgbox_mailbox_list {
 	   for single mailboxes, so that a LIST-STATUS of all of them, or
 	   counting the quota, is one query. */
 	unsigned int iter_count;
+	/* NULL if not read */
 	struct pgbox_list_rows *rows;
 
-	/* The mailbox that was looked up last, and the moment. lib-storage
-	   asks for its path before it asks for its status. */
+	/* The mailbox that was looked up last. lib-storage asks for its path
+	   before it asks for its status. */
 	pool_t last_pool;
 	struct pgbox_mailbox_row last_row;
-	struct timeval last_time, last_ioloop_time;
+	struct pgbox_list_moment last_read_at;
 	bool last_valid;
 };
 
@@ -45,9 +53,9 @@ struct pgbox_mailbox_list {
 extern struct mailbox_list pgbox_mailbox_list;
 
 /* Returns 1 and the row, valid until the next lookup, 0 if there is no mailbox
-   of this name, -1 with the list's error set. With fresh the database is
-   asked (unless it was just now), otherwise rows of a running iteration may be
-   used. */
+   of this name, -1 with the list's error set. The database is asked, unless it
+   was for the same command; without fresh, rows of a running iteration may be
+   used, too. */
 int pgbox_list_lookup(struct mailbox_list *list, const char *name, bool fresh,
 		      const struct pgbox_mailbox_row **row_r);
 /* Reads all mailboxes, if that wasn't done a moment ago for another iteration.

@@ -12,10 +12,10 @@
 #include "pgbox-list-private.h"
 
 /* Rows of an iteration may be that old when they answer for one mailbox */
-#define PGBOX_LIST_ROWS_MAX_AGE_MSECS 1000
-/* Long enough for one call of lib-storage, too short for an answer to a client
-   that another frontend's client could have seen */
-#define PGBOX_LIST_LAST_MAX_AGE_MSECS 50
+#define PGBOX_LIST_ITER_MAX_AGE_MSECS 1000
+/* Enough for one command, which asks several times; doveadm may run for hours
+   in one call of the ioloop */
+#define PGBOX_LIST_COMMAND_MAX_AGE_MSECS 50
 
 #define GLOBAL_TEMP_PREFIX ".temp."
 
@@ -171,11 +171,28 @@ static unsigned int msecs_since(const struct timeval *then)
 	return msecs < 0 ? UINT_MAX : (unsigned int)msecs;
 }
 
-static bool pgbox_list_rows_are_recent(const struct pgbox_mailbox_list *list)
+static void moment_set(struct pgbox_list_moment *moment_r)
 {
-	return list->rows != NULL && list->iter_count > 0 &&
-		msecs_since(&list->rows->read_time) <
-			PGBOX_LIST_ROWS_MAX_AGE_MSECS;
+	i_gettimeofday(&moment_r->time);
+	moment_r->ioloop_time = ioloop_timeval;
+}
+
+static bool moment_is_same_command(const struct pgbox_list_moment *moment)
+{
+	return timeval_cmp(&moment->ioloop_time, &ioloop_timeval) == 0 &&
+		msecs_since(&moment->time) < PGBOX_LIST_COMMAND_MAX_AGE_MSECS;
+}
+
+static bool
+pgbox_list_rows_are_usable(const struct pgbox_mailbox_list *list, bool fresh)
+{
+	if (list->rows == NULL)
+		return FALSE;
+	if (moment_is_same_command(&list->rows->read_at))
+		return TRUE;
+	return !fresh && list->iter_count > 0 &&
+		msecs_since(&list->rows->read_at.time) <
+			PGBOX_LIST_ITER_MAX_AGE_MSECS;
 }
 
 void pgbox_list_rows_unref(struct pgbox_list_rows **_rows)
@@ -217,7 +234,7 @@ int pgbox_list_rows_get(struct mailbox_list *_list,
 	pool_t pool;
 	int ret;
 
-	if (!pgbox_list_rows_are_recent(list)) {
+	if (!pgbox_list_rows_are_usable(list, FALSE)) {
 		pgbox_list_rows_unref(&list->rows);
 
 		pool = pool_alloconly_create("pgbox list rows", 4096);
@@ -226,7 +243,7 @@ int pgbox_list_rows_get(struct mailbox_list *_list,
 		rows->pool = pool;
 		p_array_init(&rows->rows, pool, 32);
 		/* before the query: what it does not see is newer */
-		i_gettimeofday(&rows->read_time);
+		moment_set(&rows->read_at);
 		T_BEGIN {
 			ret = pgbox_list_rows_read(_list, rows);
 		} T_END;
@@ -270,13 +287,11 @@ pgbox_list_lookup_in_rows(struct pgbox_mailbox_list *list, const char *name,
 	return strcmp((*row_r)->name, name) == 0 ? 1 : 0;
 }
 
-/* Between two calls of the ioloop nothing comes from clients. */
 static bool
 pgbox_list_last_is(const struct pgbox_mailbox_list *list, const char *name)
 {
 	return list->last_valid && strcmp(list->last_row.name, name) == 0 &&
-		timeval_cmp(&list->last_ioloop_time, &ioloop_timeval) == 0 &&
-		msecs_since(&list->last_time) < PGBOX_LIST_LAST_MAX_AGE_MSECS;
+		moment_is_same_command(&list->last_read_at);
 }
 
 static int
@@ -292,8 +307,7 @@ pgbox_list_lookup_in_db(struct pgbox_mailbox_list *list, const char *name)
 		return mailbox_list_get_last_mail_error(&list->list) ==
 			MAIL_ERROR_NOTFOUND ? 0 : -1;
 	}
-	i_gettimeofday(&list->last_time);
-	list->last_ioloop_time = ioloop_timeval;
+	moment_set(&list->last_read_at);
 	ret = pgbox_run_mailbox_by_name(storage->db, storage->account_id, name,
 					list->last_pool, &list->last_row,
 					&failure);
@@ -310,8 +324,10 @@ int pgbox_list_lookup(struct mailbox_list *_list, const char *name, bool fresh,
 	const char *error;
 	int ret;
 
-	if (!fresh && pgbox_list_rows_are_recent(list))
+	if (pgbox_list_rows_are_usable(list, fresh))
 		return pgbox_list_lookup_in_rows(list, name, row_r);
+	if (list->iter_count == 0)
+		pgbox_list_rows_unref(&list->rows);
 	if (!pgbox_list_last_is(list, name)) {
 		if (!pgbox_list_name_is_valid(name, &error))
 			return 0;

@@ -355,6 +355,31 @@ static void pgbox_mailbox_notify_changes(struct mailbox *box)
 	}
 }
 
+/*
+ * Changes of mails, which change the counters of the mailbox, too
+ */
+
+static struct mailbox_sync_context *
+pgbox_mailbox_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
+{
+	struct mailbox_sync_context *ctx = pgbox_storage_sync_init(box, flags);
+
+	/* it may have claimed recent mails */
+	pgbox_list_changed(box->list);
+	return ctx;
+}
+
+static int
+pgbox_mailbox_transaction_commit(struct mailbox_transaction_context *t,
+			struct mail_transaction_commit_changes *changes_r)
+{
+	struct mailbox_list *list = t->box->list;
+	int ret = pgbox_transaction_commit(t, changes_r);
+
+	pgbox_list_changed(list);
+	return ret;
+}
+
 struct mailbox pgbox_mailbox = {
 	.v = {
 		.is_readonly = index_storage_is_readonly,
@@ -375,12 +400,12 @@ struct mailbox pgbox_mailbox = {
 		.attribute_iter_init = pgbox_attribute_iter_init,
 		.attribute_iter_next = pgbox_attribute_iter_next,
 		.attribute_iter_deinit = pgbox_attribute_iter_deinit,
-		.sync_init = pgbox_storage_sync_init,
+		.sync_init = pgbox_mailbox_sync_init,
 		.sync_next = index_mailbox_sync_next,
 		.sync_deinit = index_mailbox_sync_deinit,
 		.notify_changes = pgbox_mailbox_notify_changes,
 		.transaction_begin = pgbox_transaction_begin,
-		.transaction_commit = pgbox_transaction_commit,
+		.transaction_commit = pgbox_mailbox_transaction_commit,
 		.transaction_rollback = pgbox_transaction_rollback,
 		.mail_alloc = pgbox_mail_alloc,
 		.search_init = index_storage_search_init,
