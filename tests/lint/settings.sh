@@ -1,0 +1,70 @@
+# Every setting of pgbox-settings.c is in README.md, in pgbox(7) and in the
+# example configuration, with its default where it has one; no other one is.
+
+# Prints "NAME" or "NAME = DEFAULT" for each.
+settings() {
+	sed -n 's/^#define PGBOX_SETTING_[A-Z_]* "\(pgbox_[a-z_]*\)"$/\1/p' plugin/pgbox-settings.c
+	sed -n '/\.name = "/{N;s/.*\.name = "\(pgbox_[a-z_]*\)",\n.*\.default_value = "\(.*\)",$/\1 = \2/p}' \
+		plugin/pgbox-settings.c
+}
+
+# check_setting "NAME = DEFAULT"
+check_setting() {
+	name=${1%% = *}
+	value=${1#"$name"}
+	value=${value# = }
+	grep -qE "^\| \`$name\` \| ${value:-[^|]*} \|" README.md ||
+		echo "README.md has no row of $1"
+	grep -qxE "\.It Va $name( = ${value:-.*})?" packaging/man/pgbox.7 ||
+		echo "pgbox.7 does not describe $1"
+	grep -qxE " *#?$name = ${value:-.*}" packaging/conf/90-pgbox.conf ||
+		echo "90-pgbox.conf does not have $1"
+}
+
+# Names that are documented; those of namespaces are the admin's.
+# shellcheck disable=SC2016 # backquotes of Markdown
+documented() {
+	sed -n 's/^| `\(pgbox_[a-z_]*\)` |.*/\1/p' README.md
+	sed -n 's/^\.It Va \(pgbox_[a-z_]*\).*/\1/p' packaging/man/pgbox.7
+	sed -n 's/^ *#\{0,1\}\(pgbox_[a-z_]*\) = .*/\1/p' packaging/conf/90-pgbox.conf |
+		grep -v '^pgbox_account_public$'
+}
+
+check() {
+	[ -f plugin/pgbox-settings.c ] || { echo "plugin/pgbox-settings.c is missing"; return; }
+	known=$(settings)
+	[ -n "$known" ] || echo "no setting was found in plugin/pgbox-settings.c"
+	while read -r setting; do
+		check_setting "$setting"
+	done <<<"$known"
+	documented | sort -u | while read -r name; do
+		grep -q "^$name\( \|\$\)" <<<"$known" || [ "$name" = pgbox_account_ ] ||
+			echo "$name is documented, but is no setting"
+	done
+}
+
+good_tree() {
+	mkdir -p packaging/man packaging/conf
+	cat >plugin/pgbox-settings.c <<-'C'
+		#define PGBOX_SETTING_DSN "pgbox_dsn"
+				.name = "pgbox_time",
+				.default_value = "5s",
+	C
+	printf '%s\n' "| \`pgbox_dsn\` | none | |" "| \`pgbox_time\` | 5s | |" >README.md
+	printf '%s\n' ".It Va pgbox_dsn" ".It Va pgbox_time = 5s" >packaging/man/pgbox.7
+	printf '%s\n' "pgbox_dsn = x" "#pgbox_time = 5s" >packaging/conf/90-pgbox.conf
+	found=$(check)
+	[ -z "$found" ]
+}
+
+sample_undocumented() {
+	good_tree && echo '#define PGBOX_SETTING_NEW "pgbox_new"' >>plugin/pgbox-settings.c
+}
+
+sample_old_default() {
+	good_tree && sed -i 's/5s/6s/' packaging/conf/90-pgbox.conf
+}
+
+sample_setting_is_gone() {
+	good_tree && echo "| \`pgbox_old\` | 1 | |" >>README.md
+}
