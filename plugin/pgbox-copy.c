@@ -24,6 +24,18 @@ static bool copy_is_in_database(struct pgbox_save_context *ctx, struct mail *mai
 		ctx->ctx.data.received_date == (time_t)-1;
 }
 
+struct mail *pgbox_save_get_copy_source(struct mail *mail)
+{
+	struct pgbox_save_context *ctx;
+
+	if (mail->transaction->save_ctx == NULL)
+		return NULL;
+	ctx = PGBOX_SAVE_CONTEXT(mail->transaction->save_ctx);
+	if (ctx->ctx.copy_src_mail == NULL || ctx->ctx.dest_mail != mail)
+		return NULL;
+	return ctx->copy_source;
+}
+
 int pgbox_copy(struct mail_save_context *_ctx, struct mail *mail)
 {
 	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
@@ -47,6 +59,7 @@ int pgbox_copy(struct mail_save_context *_ctx, struct mail *mail)
 	source = PGBOX_MAILBOX(mail->box);
 	save_mail->mail.source_mailbox_id = source->mailbox_id;
 	save_mail->mail.source_uid = mail->uid;
+	ctx->copy_source = mail;
 	if (_ctx->moving)
 		save_mail->move_source = mail->transaction;
 	index_save_context_free(_ctx);

@@ -55,9 +55,11 @@ pgbox_mail_get_guid(struct pgbox_mail *mail, const char **value_r)
 	struct index_mail_data *data = &imail->data;
 	const struct pgbox_message_info *info;
 
-	if (data->guid == NULL && !imail->mail.mail.saving)
+	bool is_new = pgbox_mail_get_row_mail(&imail->mail.mail) == NULL;
+
+	if (data->guid == NULL && !is_new)
 		data->guid = special_get_cached(imail, MAIL_CACHE_GUID);
-	if (data->guid == NULL && !imail->mail.mail.saving) {
+	if (data->guid == NULL && !is_new) {
 		if (pgbox_mail_get_info(mail, &info) < 0)
 			return -1;
 		data->guid = p_strdup(imail->mail.data_pool, info->guid);
@@ -322,7 +324,7 @@ int pgbox_mail_get_special(struct mail *_mail, enum mail_fetch_field field,
 
 	if (field == MAIL_FETCH_GUID)
 		return pgbox_mail_get_guid(mail, value_r);
-	if (_mail->saving)
+	if (pgbox_mail_get_row_mail(_mail) == NULL)
 		return index_mail_get_special(_mail, field, value_r);
 
 	switch ((int)field) {

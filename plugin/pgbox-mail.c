@@ -34,10 +34,20 @@ static void pgbox_mail_close(struct mail *_mail)
 	mail->body_wanted = FALSE;
 }
 
+struct mail *pgbox_mail_get_row_mail(struct mail *mail)
+{
+	return !mail->saving ? mail : pgbox_save_get_copy_source(mail);
+}
+
+static bool pgbox_mail_is_new(struct mail *mail)
+{
+	return pgbox_mail_get_row_mail(mail) == NULL;
+}
+
 int pgbox_mail_get_info(struct pgbox_mail *mail,
 			const struct pgbox_message_info **info_r)
 {
-	struct mail *_mail = &mail->imail.mail.mail;
+	struct mail *_mail = pgbox_mail_get_row_mail(&mail->imail.mail.mail);
 	int ret;
 
 	*info_r = pgbox_mail_window_find_info(_mail);
@@ -62,7 +72,7 @@ static int pgbox_mail_get_received_date(struct mail *_mail, time_t *date_r)
 
 	if (index_mail_get_received_date(_mail, date_r) == 0)
 		return 0;
-	if (_mail->saving || pgbox_mail_get_info(mail, &info) < 0)
+	if (pgbox_mail_is_new(_mail) || pgbox_mail_get_info(mail, &info) < 0)
 		return -1;
 	*date_r = mail->imail.data.received_date = info->received;
 	return 0;
@@ -75,7 +85,7 @@ static int pgbox_mail_get_save_date(struct mail *_mail, time_t *date_r)
 
 	if (index_mail_get_save_date(_mail, date_r) > 0)
 		return 1;
-	if (_mail->saving || pgbox_mail_get_info(mail, &info) < 0)
+	if (pgbox_mail_is_new(_mail) || pgbox_mail_get_info(mail, &info) < 0)
 		return -1;
 	if (info->saved == (time_t)-1) {
 		/* expunged, nothing remembers when it was saved */
@@ -118,7 +128,8 @@ pgbox_mail_get_date(struct mail *_mail, time_t *date_r, int *timezone_r)
 	unsigned int field_idx =
 		imail->ibox->cache_fields[MAIL_CACHE_SENT_DATE].idx;
 
-	if (!_mail->saving && imail->data.sent_date.time == (uint32_t)-1 &&
+	if (!pgbox_mail_is_new(_mail) &&
+	    imail->data.sent_date.time == (uint32_t)-1 &&
 	    mail_cache_field_exists(_mail->transaction->cache_view,
 				    _mail->seq, field_idx) <= 0) {
 		imail->data.cache_fetch_fields |= MAIL_FETCH_DATE;
@@ -154,7 +165,7 @@ static int pgbox_mail_get_size(struct mail *_mail, uoff_t *size_r)
 {
 	const struct pgbox_message_info *info;
 
-	if (_mail->saving)
+	if (pgbox_mail_is_new(_mail))
 		return pgbox_mail_get_size_saving(_mail, size_r);
 	if (pgbox_mail_get_info(PGBOX_MAIL(_mail), &info) < 0)
 		return -1;
@@ -237,7 +248,7 @@ pgbox_mail_get_parts(struct mail *_mail, struct message_part **parts_r)
 	unsigned int field_idx =
 		imail->ibox->cache_fields[MAIL_CACHE_MESSAGE_PARTS].idx;
 
-	if (_mail->saving || imail->data.parts != NULL ||
+	if (pgbox_mail_is_new(_mail) || imail->data.parts != NULL ||
 	    imail->data.parser_ctx != NULL ||
 	    mail_cache_field_exists(_mail->transaction->cache_view,
 				    _mail->seq, field_idx) > 0)
@@ -267,7 +278,7 @@ static int pgbox_mail_open_stream(struct pgbox_mail *mail)
 
 	if (!mail_stream_access_start(_mail))
 		return -1;
-	if (_mail->saving) {
+	if (pgbox_mail_is_new(_mail)) {
 		/* The save has references of its own, but the mail must be able
 		   to close its stream. */
 		struct istream *spool = pgbox_save_open_stream(_mail);
@@ -281,7 +292,8 @@ static int pgbox_mail_open_stream(struct pgbox_mail *mail)
 		data->physical_size = info->size;
 		/* With the parts known nobody needs to parse the body. */
 		(void)pgbox_mail_set_parts(mail, info);
-		input = pgbox_istream_create(_mail, info);
+		input = pgbox_istream_create(pgbox_mail_get_row_mail(_mail),
+					     info);
 	}
 	_mail->transaction->stats.open_lookup_count++;
 	index_mail_set_read_buffer_size(_mail, input);
@@ -353,7 +365,7 @@ struct mail_vfuncs pgbox_mail_vfuncs = {
 	.get_backend_mail = index_mail_get_backend_mail,
 	.update_flags = pgbox_mail_update_flags,
 	.update_keywords = pgbox_mail_update_keywords,
-	.update_modseq = index_mail_update_modseq,
+	.update_modseq = pgbox_mail_update_modseq,
 	.update_pvt_modseq = index_mail_update_pvt_modseq,
 	.expunge = pgbox_mail_expunge,
 	.set_cache_corrupted = pgbox_mail_set_cache_corrupted,

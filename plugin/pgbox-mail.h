@@ -30,6 +30,10 @@ struct pgbox_mail {
 #define PGBOX_MAIL(s) \
 	(container_of(s, struct pgbox_mail, imail.mail.mail))
 
+/* Returns the mail whose row tells about this one: itself, or the source of a
+   copy that is being made. NULL if it is a new message: there are only its
+   bytes then (pgbox_save_open_stream()). */
+struct mail *pgbox_mail_get_row_mail(struct mail *mail);
 /* Reads what the database knows about the mail. Returns 0 and the info, which
    is valid until more is read of the mailbox, or -1 with the error set: also if
    the lookup must be aborted and the info is not in memory. */

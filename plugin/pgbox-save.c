@@ -70,6 +70,7 @@ pgbox_save_add(struct pgbox_save_context *ctx)
 					   data->keywords);
 	}
 
+	ctx->copy_source = NULL;
 	save_mail = array_append_space(&ctx->mails);
 	save_mail->seq = seq;
 	save_mail->mail.saved = data->save_date != (time_t)-1 ?

@@ -29,6 +29,8 @@ struct pgbox_save_context {
 	struct pgbox_mailbox *mbox;
 	pool_t pool;
 	ARRAY(struct pgbox_save_mail) mails;
+	/* foreign: while ctx.copy_src_mail is set, our mail behind it */
+	struct mail *copy_source;
 	/* own: the mail that is coming in, with CRLF line ends */
 	struct istream *input;
 	/* of all the mails */

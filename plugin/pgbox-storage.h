@@ -145,6 +145,9 @@ void pgbox_transaction_save_rollback(struct mail_save_context *ctx);
 /* Returns a new reference to the bytes of a mail that is being saved in this
    transaction, seekable from offset 0. */
 struct istream *pgbox_save_open_stream(struct mail *mail);
+/* Returns the source of a mail that is being copied, NULL if it is another
+   kind of mail or the copying of this mail has ended. */
+struct mail *pgbox_save_get_copy_source(struct mail *mail);
 
 /* ---- pgbox-mail.c ---- */
 struct mail *
