@@ -78,8 +78,10 @@ class Masker:
         self.named = named
 
     def result(self, result):
+        selecting = str(result.command[0]).startswith(("SELECT", "EXAMINE"))
         answers = [self.answer(answer) for answer in result.untagged
-                   if self.modseq_aware or not tells_highest_modseq(answer)]
+                   if (self.modseq_aware or not tells_highest_modseq(answer))
+                   and (selecting or not announces_keywords(answer))]
         if any(isinstance(answer, list) and answer and answer[0] in SORTED_ANSWERS
                for answer in answers):
             answers.sort(key=repr)
@@ -98,6 +100,8 @@ class Masker:
         word = bytes(answer[0])
         if word == b"STATUS":
             return [word, answer[1], self.pairs(answer[2], self.history.guid(answer[1]), answer[1])]
+        if word == b"CAPABILITY":
+            return sorted(set(answer) - {b"NOTIFY"})  # needs the list index the oracle is without
         if word == b"FLAGS":
             return [word, system_flags(answer[1])]
         if word in (b"LIST", b"LSUB"):
@@ -170,6 +174,13 @@ class Masker:
 
 def tells_highest_modseq(answer):
     return isinstance(answer, Status) and answer.code_name() == "HIGHESTMODSEQ"
+
+
+def announces_keywords(answer):
+    """FLAGS and PERMANENTFLAGS that come between because a keyword is new to the session."""
+    if isinstance(answer, Status):
+        return answer.code_name() == "PERMANENTFLAGS"
+    return answer[:1] == [b"FLAGS"]
 
 
 def system_flags(flags):
