@@ -129,9 +129,8 @@ int pgbox_mailbox_create(struct mailbox *box,
 	change_from_update(update, &change);
 	if (mailbox_create_row(mbox, !directory, &change) < 0)
 		return -1;
-	/* The ACL plugin copies the parent's file there. It logs what it can't
-	   do; the mailbox exists anyway. */
-	(void)mailbox_create_missing_dir(box, MAILBOX_LIST_PATH_TYPE_CONTROL);
+	/* the ACL plugin copies the parent's file there */
+	pgbox_mailbox_create_control_dir(box);
 	if (directory)
 		return 0;
 

@@ -139,6 +139,24 @@ static void pgbox_mailbox_forget_index(struct mailbox *box)
 		mail_index_alloc_cache_unref(&box->index);
 }
 
+void pgbox_mailbox_create_control_dir(struct mailbox *box)
+{
+	struct mailbox_list *list = box->list;
+	const char *dir, *root, *control_root;
+
+	/* Nobody wants files who has no index files and said nothing of
+	   control files. */
+	if (!mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_INDEX,
+					&dir) &&
+	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_DIR,
+				       &root) &&
+	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_CONTROL,
+				       &control_root) &&
+	    strcmp(root, control_root) == 0)
+		return;
+	(void)mailbox_create_missing_dir(box, MAILBOX_LIST_PATH_TYPE_CONTROL);
+}
+
 static int pgbox_mailbox_open(struct mailbox *box)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
@@ -150,11 +168,9 @@ static int pgbox_mailbox_open(struct mailbox *box)
 		return -1;
 	if (!guid_128_equals(old_guid, mbox->guid))
 		pgbox_mailbox_forget_index(box);
-	/* the ACL plugin's files; index_storage_mailbox_open() makes the rest */
-	if (mailbox_create_missing_dir(box,
-				       MAILBOX_LIST_PATH_TYPE_CONTROL) < 0 ||
-	    index_storage_mailbox_open(box, FALSE) < 0)
+	if (index_storage_mailbox_open(box, FALSE) < 0)
 		return -1;
+	pgbox_mailbox_create_control_dir(box);
 
 	mbox->hdr_ext_id =
 		mail_index_ext_register(box->index, PGBOX_INDEX_HEADER_NAME,

@@ -84,6 +84,9 @@ int pgbox_storage_try_open_account(struct pgbox_storage *storage,
 				   struct pgbox_db_failure *failure_r);
 
 /* ---- pgbox-mailbox.c ---- */
+/* Makes the directory for files of plugins. The mailbox can be used without:
+   what fails is only logged. */
+void pgbox_mailbox_create_control_dir(struct mailbox *box);
 struct mailbox *
 pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 		    const char *vname, enum mailbox_flags flags);
