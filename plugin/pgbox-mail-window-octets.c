@@ -66,12 +66,13 @@ void pgbox_window_mail_drop_octets(struct pgbox_mail_window *window,
 static void
 window_mail_set_octets(struct pgbox_mail_window *window,
 		       struct pgbox_window_mail *wmail,
-		       struct pgbox_octets *octets)
+		       struct pgbox_octets *octets,
+		       struct pgbox_read_ahead *ahead)
 {
 	pgbox_window_mail_drop_octets(window, wmail);
 	pgbox_octets_ref(octets);
 	wmail->octets = octets;
-	wmail->unused = TRUE;
+	wmail->unused_ahead = ahead;
 	window->octets_bytes += octets->size;
 	DLLIST2_APPEND(&window->octets_head, &window->octets_tail, wmail);
 }
@@ -88,8 +89,9 @@ static uoff_t
 info_get_extent_size(const struct pgbox_message_info *info,
 		     enum pgbox_message_extent extent)
 {
-	return extent == PGBOX_MESSAGE_EXTENT_HEADER ?
-		info->header_size : info->size;
+	return extent == PGBOX_MESSAGE_EXTENT_HEADER &&
+		info->header_size < info->size ?
+		info->header_size + 1 : info->size;
 }
 
 static struct pgbox_read_ahead *
@@ -229,7 +231,8 @@ window_take_octets(struct pgbox_mail_window *window,
 		read = array_bsearch(reads, &key, octets_read_cmp);
 		if (read == NULL || read->filled < read->octets->size)
 			continue;
-		window_mail_set_octets(window, wmail, read->octets);
+		window_mail_set_octets(window, wmail, read->octets,
+				       window_get_ahead(window, extent));
 		count++;
 	}
 	while (window->octets_bytes > WINDOW_MAX_OCTETS_BYTES)
@@ -292,8 +295,8 @@ int pgbox_mail_window_get_octets(struct mail *mail,
 		if (!window_mail_has_octets(wmail, extent))
 			return 0;
 	}
-	if (wmail->unused) {
-		wmail->unused = FALSE;
+	if (wmail->unused_ahead == ahead) {
+		wmail->unused_ahead = NULL;
 		ahead->used_count++;
 	}
 	pgbox_octets_ref(wmail->octets);

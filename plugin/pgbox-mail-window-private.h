@@ -27,11 +27,11 @@ struct pgbox_window_mail {
 	struct pgbox_message_info info;
 	/* The mail doesn't exist any more; the info is empty but for its UID */
 	bool gone:1;
-	/* octets were read ahead and have not been asked for yet */
-	bool unused:1;
 
 	/* own reference; NULL, the header or the whole message */
 	struct pgbox_octets *octets;
+	/* by which they were read, until they are asked for */
+	struct pgbox_read_ahead *unused_ahead;
 };
 
 /* Infos that came together and go together */

@@ -70,6 +70,7 @@ int pgbox_message_read_refcount(struct pgbox_db *db, int64_t account_id,
 
 /* Which bytes of a message are wanted */
 enum pgbox_message_extent {
+	/* with the byte after it, if there is one */
 	PGBOX_MESSAGE_EXTENT_HEADER,
 	PGBOX_MESSAGE_EXTENT_WHOLE,
 };
