@@ -325,6 +325,34 @@ pgbox_mail_get_stream(struct mail *_mail, bool get_body,
 				      stream_r);
 }
 
+/* Fills the cache file with what is cached of other mails. What Dovecot would
+   parse the body for, is stored. */
+static int pgbox_mail_precache(struct mail *_mail)
+{
+	enum mail_fetch_field wanted =
+		PGBOX_MAIL(_mail)->imail.data.wanted_fields;
+	struct message_part *parts;
+	const char *value;
+	time_t date;
+	int tz;
+
+	if ((wanted & (MAIL_FETCH_STREAM_HEADER |
+		       MAIL_FETCH_STREAM_BODY)) != 0) {
+		/* parsing for one header caches all that are wanted */
+		(void)mail_get_first_header(_mail, "Message-ID", &value);
+		(void)mail_get_date(_mail, &date, &tz);
+		(void)mail_get_special(_mail, MAIL_FETCH_IMAP_ENVELOPE, &value);
+	}
+	if ((wanted & MAIL_FETCH_STREAM_BODY) != 0) {
+		(void)mail_get_parts(_mail, &parts);
+		(void)mail_get_special(_mail, MAIL_FETCH_IMAP_BODYSTRUCTURE,
+				       &value);
+	}
+	PGBOX_MAIL(_mail)->imail.data.wanted_fields &=
+		ENUM_NEGATE(MAIL_FETCH_STREAM_HEADER | MAIL_FETCH_STREAM_BODY);
+	return index_mail_precache(_mail);
+}
+
 static void
 pgbox_mail_set_cache_corrupted(struct mail *_mail, enum mail_fetch_field field,
 			       const char *reason)
@@ -342,7 +370,7 @@ struct mail_vfuncs pgbox_mail_vfuncs = {
 	.set_uid = index_mail_set_uid,
 	.set_uid_cache_updates = index_mail_set_uid_cache_updates,
 	.prefetch = index_mail_prefetch,
-	.precache = index_mail_precache,
+	.precache = pgbox_mail_precache,
 	.add_temp_wanted_fields = index_mail_add_temp_wanted_fields,
 
 	.get_flags = index_mail_get_flags,
