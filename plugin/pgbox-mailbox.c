@@ -7,6 +7,7 @@
 #include "ioloop.h"
 #include "mail-index-alloc-cache.h"
 #include "mail-index-modseq.h"
+#include "mail-search.h"
 #include "pgbox-list-private.h"
 #include "pgbox-mail-window.h"
 #include "pgbox-storage.h"
@@ -396,6 +397,38 @@ pgbox_mailbox_transaction_commit(struct mailbox_transaction_context *t,
 	return ret;
 }
 
+/*
+ * Searching
+ */
+
+/* lib-index remembers modseqs of single flags for as long as a session
+   lives, counted by its own log before the sync raises them: too low, and
+   different on each frontend. A server that has only modseqs of whole mails
+   ignores the entry name (RFC 7162, 3.1.5). */
+static void search_ignore_modseq_entries(struct mail_search_arg *arg)
+{
+	for (; arg != NULL; arg = arg->next) {
+		if (arg->type == SEARCH_MODSEQ) {
+			arg->value.flags = 0;
+			if (arg->initialized.keywords != NULL)
+				mailbox_keywords_unref(&arg->initialized.keywords);
+		}
+		search_ignore_modseq_entries(arg->value.subargs);
+	}
+}
+
+static struct mail_search_context *
+pgbox_mailbox_search_init(struct mailbox_transaction_context *t,
+			  struct mail_search_args *args,
+			  const enum mail_sort_type *sort_program,
+			  enum mail_fetch_field wanted_fields,
+			  struct mailbox_header_lookup_ctx *wanted_headers)
+{
+	search_ignore_modseq_entries(args->args);
+	return index_storage_search_init(t, args, sort_program, wanted_fields,
+					 wanted_headers);
+}
+
 struct mailbox pgbox_mailbox = {
 	.v = {
 		.is_readonly = index_storage_is_readonly,
@@ -424,7 +457,7 @@ struct mailbox pgbox_mailbox = {
 		.transaction_commit = pgbox_mailbox_transaction_commit,
 		.transaction_rollback = pgbox_transaction_rollback,
 		.mail_alloc = pgbox_mail_alloc,
-		.search_init = index_storage_search_init,
+		.search_init = pgbox_mailbox_search_init,
 		.search_deinit = index_storage_search_deinit,
 		.search_next_nonblock = index_storage_search_next_nonblock,
 		.search_next_update_seq = index_storage_search_next_update_seq,

@@ -81,3 +81,17 @@ def test_recent_is_given_to_one_session(frontend_a, frontend_b, user, silent):
         recent = [b"\\Recent" in values["FLAGS"] for client in (one, two)
                   for values in client.fetch("1:*", "FLAGS").values()]
         assert recent == [True] * 5 + [False] * 5
+
+
+def test_search_of_one_flags_modseq(server, user):
+    """RFC 7162 lets a server answer for the whole mail, but never leave out the mail."""
+    with server.imap(user, enable=["CONDSTORE"]) as imap:
+        for number in range(3):
+            imap.append("INBOX", messages.numbered(number))
+        imap.select("INBOX")
+        imap.ok("STORE 1 +FLAGS (\\Seen Work)")
+        imap.ok("STORE 3 +FLAGS (\\Seen Work)")
+        modseq, = imap.fetch("1", "MODSEQ")[1]["MODSEQ"]
+        for entry in ("/flags/\\\\seen", "/flags/work"):
+            assert imap.search(f'MODSEQ "{entry}" all {int(modseq)}') == [1, 3]
+            assert imap.search(f'NOT MODSEQ "{entry}" all {int(modseq) + 1} SEEN') == [1]
