@@ -46,13 +46,38 @@ from (
             ),
             0
         ) as bytes_before
-    from pgbox.mail m
-    join pgbox.message s
-        on s.account_id = m.account_id
-        and s.message_id = m.message_id
-    where m.account_id = $1
-        and m.mailbox_id = $2
-        and m.uid = any ($3)
+    -- "limit" makes it look up mail by mail: without statistics the planner
+    -- believes that reading the whole mailbox is cheaper.
+    from unnest($3::bigint[]) u (uid)
+    cross join lateral (
+        select
+            x.uid,
+            x.message_id,
+            x.saved_at,
+            x.pop3_uidl,
+            x.pop3_order
+        from pgbox.mail x
+        where x.account_id = $1
+            and x.mailbox_id = $2
+            and x.uid = u.uid
+        limit 1
+    ) m
+    cross join lateral (
+        select
+            x.guid,
+            x.size,
+            x.header_size,
+            x.received_at,
+            x.sent_at,
+            x.sent_zone_minutes,
+            x.mime_parts,
+            x.envelope,
+            x.bodystructure
+        from pgbox.message x
+        where x.account_id = $1
+            and x.message_id = m.message_id
+        limit 1
+    ) s
 ) i
 where i.bytes_before <= $4
 order by i.uid
