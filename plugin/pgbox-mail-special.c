@@ -159,6 +159,32 @@ pgbox_mail_get_refcount_id(struct pgbox_mail *mail, const char **value_r)
 
    These return 1 and the value, 0 if Dovecot must compute it, or -1. */
 
+/* By default Dovecot does not cache the envelope but the headers that it is
+   made of: see mail_never_cache_fields. If these are there, no query is needed.
+   Sets data->envelope if so. */
+static void pgbox_mail_set_envelope_from_headers(struct index_mail *imail)
+{
+	struct mail *mail = &imail->mail.mail;
+	enum mail_lookup_abort old_abort = mail->lookup_abort;
+	unsigned int field_idx;
+	const char *value;
+
+	/* don't try all headers if none is there, as Dovecot does */
+	field_idx = mail_cache_register_lookup(mail->box->cache,
+					       "hdr.message-id");
+	if (field_idx == UINT_MAX ||
+	    mail_cache_field_exists(mail->transaction->cache_view,
+				    mail->seq, field_idx) <= 0)
+		return;
+
+	/* not finding them is no error */
+	mail_storage_last_error_push(mail->box->storage);
+	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
+	(void)index_mail_get_special(mail, MAIL_FETCH_IMAP_ENVELOPE, &value);
+	mail->lookup_abort = old_abort;
+	mail_storage_last_error_pop(mail->box->storage);
+}
+
 static int
 pgbox_mail_get_envelope(struct pgbox_mail *mail, const char **value_r)
 {
@@ -170,6 +196,8 @@ pgbox_mail_get_envelope(struct pgbox_mail *mail, const char **value_r)
 		data->envelope =
 			special_get_cached(imail, MAIL_CACHE_IMAP_ENVELOPE);
 	}
+	if (data->envelope == NULL)
+		pgbox_mail_set_envelope_from_headers(imail);
 	if (data->envelope == NULL) {
 		if (pgbox_mail_get_info(mail, &info) < 0)
 			return -1;
