@@ -4,6 +4,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "istream.h"
+#include "message-part.h"
 #include "message-part-serialize.h"
 #include "pgbox-storage.h"
 #include "pgbox-mail-window.h"
