@@ -89,7 +89,7 @@ info_from_row(const struct pgbox_db_result *result, unsigned int row,
 
 	parts = pgbox_db_result_bytes(result, row, INFO_MIME_PARTS,
 				      &info_r->mime_parts_size);
-	if (parts != NULL) {
+	if (info_r->mime_parts_size > 0) {
 		info_r->mime_parts = p_memdup(pool, parts,
 					      info_r->mime_parts_size);
 	}

@@ -29,8 +29,8 @@ struct pgbox_message_info {
 	/* minutes east of UTC */
 	int sent_zone;
 
-	/* Dovecot's cache fields of these names. Strings are NULL if the
-	   database doesn't have them. */
+	/* Dovecot's cache fields of these names; NULL if the database doesn't
+	   have them */
 	const unsigned char *mime_parts;
 	size_t mime_parts_size;
 	const char *envelope, *bodystructure;
