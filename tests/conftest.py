@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 from pgboxtest.lab import Lab  # noqa: E402
 
-GROUPS = ("functional", "differential", "stress", "faults")
+GROUPS = ("functional", "differential", "stress", "faults", "bench")
 
 
 def pytest_configure(config):

@@ -25,11 +25,12 @@ def newest_bindir():
 class Postgres:
     """One cluster: a directory, a port, a server process that can be killed and restarted."""
 
-    def __init__(self, directory, fsync=True):
+    def __init__(self, directory, fsync=True, settings=None):
         self.directory = directory
         self.bindir = newest_bindir()
         self.port = free_port()
         self.fsync = fsync
+        self.settings = settings or {}
         self.log = os.path.join(directory, "log")
         self.process = None
         os.makedirs(directory)
@@ -57,6 +58,7 @@ class Postgres:
             "fsync": "on" if self.fsync else "off",
             "max_connections": 100, "shared_buffers": "64MB", "max_wal_size": "1GB",
             "log_line_prefix": "%m [%p] %u %a ", "log_lock_waits": "on",
+            **self.settings,
         }
         argv = [f"{self.bindir}/postgres", "-D", self.data]
         for name, value in settings.items():

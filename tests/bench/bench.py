@@ -1,0 +1,176 @@
+"""The command line of tests/bench/run, and the accounts that cases share."""
+
+import argparse
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+
+import cases_change
+import cases_read
+import cases_save
+import report
+from clients import FastImap
+from mails import append_many, fill_small, message, write_maildir
+from measure import run_case
+from pgboxtest.imap import Literal
+from servers import BenchLab, Side
+
+CASES = cases_save.CASES + cases_read.CASES + cases_change.CASES
+
+
+@dataclasses.dataclass
+class Size:
+    """How much of everything; the defaults are those of the published table."""
+
+    large: int = 100_000       # messages of the mailbox that is only opened
+    mailbox: int = 20_000      # messages of the mailbox that is read and changed
+    mailbox_size: int = 10_000
+    part: int = 5_000          # messages of COPY, MOVE and EXPUNGE
+    folders: int = 500
+    deliveries: int = 400      # in one sample
+    singles: int = 200
+    mixed: int = 3_000         # commands in one sample
+    attachment: int = 25_000_000
+    stored: int = 200
+    growth: int = 1_000_000
+    rounds: int = None
+
+
+SCALES = {
+    "full": Size(),
+    "quick": Size(large=20_000, mailbox=4_000, part=1_000, folders=100, deliveries=100,
+                  singles=60, mixed=1_000, stored=60, growth=100_000, rounds=3),
+    "tiny": Size(large=50, mailbox=20, mailbox_size=2_500, part=10, folders=5, deliveries=8,
+                 singles=3, mixed=50, attachment=600_000, stored=3, growth=1_000, rounds=1),
+}
+
+
+class Bench:
+    """One run: the servers of both sides and the accounts that were filled so far."""
+
+    def __init__(self, size, fsync="always"):
+        self.size = size
+        self.lab = BenchLab()
+        self.sides = [Side(self.lab, "sdbox", fsync), Side(self.lab, "pgbox", fsync)]
+        self._filled = {}
+
+    def side(self, name):
+        return next(side for side in self.sides if side.name == name)
+
+    def users(self, hint, count):
+        """New accounts, empty on both sides."""
+        names = [f"{hint}-u{number}" for number in range(count)]
+        for side in self.sides:
+            for name in names:
+                side.server().user_home(name)
+        return names
+
+    def _filled_user(self, name, fill):
+        if name not in self._filled:
+            user = self._filled[name] = self.users(name, 1)[0]
+            for side in self.sides:
+                fill(side, user)
+        return self._filled[name]
+
+    def large_user(self):
+        """100,000 small messages in INBOX; they are opened, never read."""
+        return self._filled_user("large",
+                                 lambda side, user: fill_small(side, user, self.size.large))
+
+    def full_user(self):
+        """20,000 different messages of 10 KB in INBOX."""
+        return self._filled_user("full", lambda side, user: append_many(
+            side.server(), user, "INBOX", self.size.mailbox, self.size.mailbox_size))
+
+    def folder_user(self):
+        """500 folders with three messages in each."""
+        def fill(side, user):
+            with FastImap(side.server(), user) as imap:
+                for number in range(self.size.folders):
+                    imap.run(f'CREATE "folder {number}"')
+                    for _ in range(3):
+                        imap.run(f'APPEND "folder {number}" ', Literal(message(number, 1000)))
+        return self._filled_user("folders", fill)
+
+    def maildir(self):
+        """20,000 messages in a Maildir."""
+        path = os.path.join(self.lab.directory, "maildir")
+        if not os.path.exists(path):
+            write_maildir(path, self.size.mailbox, self.size.mailbox_size)
+        return path
+
+    def close(self):
+        self.lab.close()
+
+
+def choose(names):
+    """Case classes by name or the beginning of it."""
+    if not names:
+        return CASES
+    chosen = [case for case in CASES if any(case.name.startswith(name) for name in names)]
+    if not chosen:
+        sys.exit(f"no such case: {' '.join(names)}; --list shows all")
+    return chosen
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/run", description="sdbox and pgbox side by side; run it as root.")
+    parser.add_argument("cases", nargs="*", help="names or beginnings of names; default: all")
+    parser.add_argument("--list", action="store_true", help="print the cases and their targets")
+    parser.add_argument("--rounds", type=int, help="samples of each side (default: the case's)")
+    parser.add_argument("--scale", choices=SCALES, default="full",
+                        help="quick: a fifth of the sizes; tiny: whether everything works")
+    parser.add_argument("--sdbox-fsync", choices=("always", "optimized", "never"),
+                        default="always", help="mail_fsync of sdbox (default: always)")
+    parser.add_argument("--output", metavar="DIR", default="bench-results",
+                        help="where the table, the data and the plot go (default: %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def run(bench, classes, rounds=None, progress=lambda text: None):
+    """All outcomes, in the order of the cases."""
+    outcomes = []
+    for number, case_class in enumerate(classes):
+        start = time.monotonic()
+        progress(f"{number + 1:2}/{len(classes)} {case_class.name} ")
+        case = case_class(bench)
+        outcome = run_case(case, bench.sides, rounds or bench.size.rounds or case.rounds,
+                           progress)
+        outcomes.append(outcome)
+        progress(f" {time.monotonic() - start:.0f} s\n")
+        progress(report.lines_of(outcome))
+    alarming = [line for server in bench.lab.instances for line in server.take_alarming_lines()]
+    if alarming:
+        progress("Errors were logged:\n" + "\n".join(alarming[:20]) + "\n")
+    return outcomes
+
+
+def main(arguments):
+    options = parse(arguments)
+    classes = choose(options.cases)
+    if options.list:
+        for case in classes:
+            print(f"{case.name:18} {case.title}; target: {case.target}")
+        return 0
+    if os.geteuid() != 0:
+        sys.exit("the benchmarks start Dovecot and PostgreSQL as other users: run them as root")
+
+    def progress(text):
+        print(text, end="", flush=True)
+
+    bench = Bench(SCALES[options.scale], options.sdbox_fsync)
+    try:
+        outcomes = run(bench, classes, options.rounds, progress)
+        notes = report.circumstances(bench, options)
+    finally:
+        bench.close()
+    report.write(options.output, outcomes, notes)
+    try:
+        report.plot(options.output)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"no plot: {error}", file=sys.stderr)
+    print(f"\n{options.output}/benchmarks.md")
+    return 0

@@ -1,0 +1,368 @@
+"""Cases that add messages: LMTP, APPEND, MULTIAPPEND, doveadm backup, stored size."""
+
+import itertools
+import os
+import random
+import re
+import subprocess
+import time
+
+from pgboxtest.imap import Literal
+from pgboxtest.postgres import DATABASE
+
+from clients import FastImap, FastLmtp, in_parallel
+from mails import (MULTIAPPEND, append_many, message, message_with_attachment, multiply,
+                   remove_maildir, write_maildir)
+from measure import Case, Sample
+
+KILO = 1000
+DELIVERY_SIZE = 10 * KILO
+
+
+class BareInsert:
+    """INSERT of octets into a table of two columns, each with its commit, by pgbench."""
+
+    def __init__(self, bench, size):
+        self.postgres = bench.lab.postgres
+        self.script = os.path.join(self.postgres.directory, f"bare-{size}.sql")
+        self.postgres.sql("create table if not exists public.bare "
+                          "(id bigint generated always as identity, data bytea)")
+        self.postgres.sql("alter table public.bare alter column data set storage external")
+        text = message(1, size).decode().replace("\r\n", "..").replace("'", "_").replace(":", "_")
+        with open(self.script, "w", encoding="ascii") as script:
+            script.write(f"insert into public.bare (data) values ('{text}');\n")
+
+    def run(self, clients, count):
+        """`count` inserts in all."""
+        each = max(1, count // clients)
+        self.postgres.sql("truncate public.bare")
+        done = subprocess.run([f"{self.postgres.bindir}/pgbench", "-n", "-M", "prepared", "-c",
+                        str(clients), "-j", str(min(2, clients)), "-t", str(each),
+                        "-f", self.script, "-h", self.postgres.directory,
+                        "-p", str(self.postgres.port), "-U", "postgres", DATABASE],
+                       check=True, capture_output=True, text=True)
+        rate = float(re.search(r"tps = ([\d.]+)", done.stdout)[1])
+        return Sample(each * clients / rate, each * clients)
+
+
+class Delivery(Case):
+    """LMTP: so many connections deliver to so many users."""
+
+    kind = "rate"
+    rounds = 7
+    limit = 1.0
+    bare_limit = 0.6
+    target = "rate >= 1.0; 1 round trip, 1 commit; >= 0.6 of bare INSERT"
+    connections = 1
+    users = 1
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.data = message(1, DELIVERY_SIZE)
+        self.names = bench.users(self.name, self.users)
+        self.count = self.size.deliveries * (2 if self.connections > 1 else 1)
+        self.insert = BareInsert(bench, DELIVERY_SIZE)
+        self.clients = {}
+
+    def setup(self, side):
+        self.clients[side.name] = [FastLmtp(side.server()) for _ in range(self.connections)]
+        for name, client in zip(self.names, itertools.cycle(self.clients[side.name])):
+            client.deliver(name, self.data)
+
+    def sample(self, side):
+        each = self.count // self.connections
+
+        def work(number, client):
+            names = itertools.cycle(self.names[number % self.users:]
+                                    + self.names[:number % self.users])
+            for name in itertools.islice(names, each):
+                client.deliver(name, self.data)
+
+        seconds = in_parallel([lambda n=n, c=c: work(n, c)
+                               for n, c in enumerate(self.clients[side.name])])
+        return Sample(seconds, each * self.connections)
+
+    def bare(self):
+        return self.insert.run(self.connections, self.count)
+
+    def finish(self, outcome):
+        if outcome.counts.round_trips > 1.05 or outcome.counts.commits > 1.05:
+            outcome.holds = False
+        for client in itertools.chain(*self.clients.values()):
+            client.close()
+
+
+class Lmtp1(Delivery):
+    name = "lmtp-1-one"
+    title = "LMTP 10 KB, 1 connection, one user"
+
+
+class Lmtp8(Delivery):
+    name = "lmtp-8-one"
+    title = "LMTP 10 KB, 8 connections, one user"
+    connections = 8
+
+
+class Lmtp1Many(Delivery):
+    name = "lmtp-1-many"
+    title = "LMTP 10 KB, 1 connection, 40 users"
+    users = 40
+
+
+class Lmtp8Many(Delivery):
+    name = "lmtp-8-many"
+    title = "LMTP 10 KB, 8 connections, 40 users"
+    connections = 8
+    users = 40
+
+
+class Append(Case):
+    """APPEND of one message at a time in one session."""
+
+    kind = "rate"
+    rounds = 7
+    limit = 1.0
+    target = "rate >= 1.0"
+    octets = DELIVERY_SIZE
+    divisor = 1
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.user = bench.users(self.name, 1)[0]
+        self.data = message(1, self.octets)
+        self.count = max(2, self.size.deliveries // self.divisor)
+        self.clients = {}
+
+    def setup(self, side):
+        self.clients[side.name] = FastImap(side.server(), self.user)
+
+    def sample(self, side):
+        imap = self.clients[side.name]
+        start = time.perf_counter()
+        for _ in range(self.count):
+            imap.run("APPEND INBOX ", Literal(self.data))
+        return Sample(time.perf_counter() - start, self.count)
+
+    def finish(self, outcome):
+        for client in self.clients.values():
+            client.logout()
+
+
+class Append10k(Append):
+    name = "append-10k"
+    title = "APPEND 10 KB"
+
+
+class Append100k(Append):
+    name = "append-100k"
+    title = "APPEND 100 KB"
+    octets = 100 * KILO
+    divisor = 3
+
+
+class Append10m(Append):
+    name = "append-10m"
+    title = "APPEND 10 MB"
+    octets = 10 * KILO * KILO
+    divisor = 100
+    rounds = 5
+
+
+class Multiappend(Append):
+    name = "multiappend"
+    title = f"MULTIAPPEND of {MULTIAPPEND} messages of 10 KB, messages/s"
+    rounds = 5
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        number = min(MULTIAPPEND, self.size.part)
+        self.messages = [message(n, self.octets) for n in range(number)]
+
+    def sample(self, side):
+        imap = self.clients[side.name]
+        return Sample(imap.timed(*imap.multiappend("INBOX", self.messages)), len(self.messages))
+
+
+class BackupIn(Case):
+    """doveadm backup -R from a Maildir into an empty account."""
+
+    name = "backup-in"
+    title = "doveadm backup of 20,000 messages in"
+    kind = "time"
+    rounds = 3
+    limit = 1.0
+    target = "<= 1.0"
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.numbers = itertools.count(1)
+        self.user = None
+        self.maildir = bench.maildir()
+
+    def reset(self, side):
+        self.user = f"{self.name}-{next(self.numbers)}"
+        side.server().user_home(self.user)
+
+    def sample(self, side):
+        start = time.perf_counter()
+        side.server().doveadm("backup", "-R", "-u", self.user,
+                              f"maildir:{self.maildir}:INDEX=MEMORY")
+        return Sample(time.perf_counter() - start)
+
+    def finish(self, outcome):
+        server = self.bench.side("pgbox").server()
+        got = server.doveadm("mailbox", "status", "-u", self.user, "messages", "INBOX").stdout
+        if f"messages={self.size.mailbox}".encode() not in got:
+            outcome.holds = False
+            outcome.notes.append(f"incomplete: {got.decode().strip()}")
+
+
+class BackupOut(Case):
+    """doveadm backup into an empty Maildir."""
+
+    name = "backup-out"
+    title = "doveadm backup of 20,000 messages out"
+    kind = "time"
+    rounds = 3
+    limit = 1.5
+    target = "<= 1.5"
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.user = bench.full_user()
+        self.path = None
+        self.numbers = itertools.count(1)
+
+    def reset(self, side):
+        if self.path:
+            remove_maildir(self.path)
+        self.path = os.path.join(side.server().user_home(self.user), f"out-{next(self.numbers)}")
+
+    def sample(self, side):
+        start = time.perf_counter()
+        side.server().doveadm("backup", "-u", self.user, f"maildir:{self.path}")
+        return Sample(time.perf_counter() - start)
+
+    def finish(self, outcome):
+        found = sum(len(os.listdir(os.path.join(self.path, name))) for name in ("cur", "new"))
+        if found != self.size.mailbox:
+            outcome.holds = False
+            outcome.notes.append(f"incomplete: {found} messages")
+        remove_maildir(self.path)
+
+
+class Growth(Case):
+    """Deliveries and single STOREs while the mailbox grows; pgbox only.
+
+    The value is the time at the largest size.
+    """
+
+    name = "growth"
+    title = "Growth to 1,000,000 messages: delivery and STORE at 1,000 = 1"
+    pgbox_only = True
+    rounds = 1
+    target = "flat within 1.2"
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.user = bench.users(self.name, 1)[0]
+        self.figures = {}
+        self.data = message(1, DELIVERY_SIZE)
+        self.sizes = [n for n in (1000, 10_000, 100_000, 1_000_000) if n <= self.size.growth]
+        self.times = []
+
+    def setup(self, side):
+        append_many(side.server(), self.user, "INBOX", 1000, 600)
+        for count in self.sizes:
+            multiply(side.lab.postgres, self.user, count)
+            self.times.append(self._measure(side))
+        self.sizes.append(self.sizes[0])
+        first = self.bench.users(self.name + "-again", 1)[0]
+        append_many(side.server(), first, "INBOX", 1000, 600)
+        self.user, last = first, self.user
+        self.times.append(self._measure(side))
+        self.user = last
+
+    def _measure(self, side):
+        """Median seconds of a delivery and of a STORE."""
+        number = self.size.singles
+        with FastImap(side.server(), self.user) as imap, FastLmtp(side.server()) as lmtp:
+            imap.run("SELECT INBOX")
+            deliveries, stores = [], []
+            for n in range(number):
+                start = time.perf_counter()
+                lmtp.deliver(self.user, self.data)
+                deliveries.append(time.perf_counter() - start)
+            imap.run("NOOP")
+            for n in range(number):
+                stores.append(imap.timed(f"STORE {n % 900 + 1} +FLAGS (\\Flagged)"))
+            imap.run("STORE 1:900 -FLAGS.SILENT (\\Flagged)")
+        return sorted(deliveries)[number // 2], sorted(stores)[number // 2]
+
+    def sample(self, side):
+        deliveries = self._measure(side)
+        return Sample(deliveries[0] + deliveries[1])
+
+    def finish(self, outcome):
+        base = self.times[0]
+        ratios = [(t[0] / base[0], t[1] / base[1]) for t in self.times]
+        for count, time_, ratio in zip(self.sizes, self.times, ratios):
+            outcome.notes.append(f"{count:,}: delivery {time_[0] * 1000:.2f} ms ({ratio[0]:.2f}), "
+                                 f"STORE {time_[1] * 1000:.2f} ms ({ratio[1]:.2f})")
+        outcome.counts = None
+        outcome.ratio = max(max(pair) for pair in ratios[:-1])
+        outcome.holds = outcome.ratio <= 1.2
+
+
+class StoredSize(Case):
+    """Disk use of realistic mail; the time is that of saving it."""
+
+    name = "stored-size"
+    title = "Stored size of realistic mail with attachments, database/raw"
+    pgbox_only = True
+    rounds = 1
+    target = "<= 0.8 of the raw bytes"
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        source = random.Random(2)
+        self.messages = []
+        for number in range(self.size.stored):
+            kind = source.random()
+            if kind < 0.7:
+                self.messages.append(message(number, source.randrange(3000, 10_000)))
+            elif kind < 0.95:
+                size = source.randrange(50_000, 300_000)
+                self.messages.append(message_with_attachment(number, size))
+            else:
+                size = source.randrange(KILO * KILO, 10 * KILO * KILO)
+                self.messages.append(message_with_attachment(number, size))
+        self.raw = sum(map(len, self.messages))
+        self.growth = 0
+        self.numbers = itertools.count(1)
+
+    def _database_size(self):
+        self.bench.lab.postgres.sql("vacuum")
+        return int(self.bench.lab.postgres.value("select sum(pg_total_relation_size(c.oid)) "
+            "from pg_class c where relnamespace = 'pgbox'::regnamespace and relkind = 'r'"))
+
+    def sample(self, side):
+        user = f"{self.name}-{next(self.numbers)}"
+        side.server().user_home(user)
+        before = self._database_size()
+        with FastImap(side.server(), user) as imap:
+            start = time.perf_counter()
+            for data in self.messages:
+                imap.run("APPEND INBOX ", Literal(data))
+            seconds = time.perf_counter() - start
+        self.growth = self._database_size() - before
+        return Sample(seconds, len(self.messages))
+
+    def finish(self, outcome):
+        outcome.ratio = self.growth / self.raw
+        outcome.holds = outcome.ratio <= 0.8
+        outcome.notes.append(f"{self.raw / 1e6:.0f} MB of mail take {self.growth / 1e6:.0f} MB")
+
+
+CASES = [Lmtp1, Lmtp8, Lmtp1Many, Lmtp8Many, Append10k, Append100k, Append10m, Multiappend,
+         BackupIn, BackupOut, StoredSize, Growth]

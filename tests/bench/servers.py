@@ -1,0 +1,87 @@
+"""The two sides of a benchmark: sdbox and pgbox, one Dovecot each, everything durable.
+
+sdbox runs with mail_fsync=always, because a PostgreSQL commit is flushed in every case: with
+Dovecot's default (optimized) flags and indexes would only be in the page cache.
+"""
+
+import os
+
+from pgboxtest.lab import Lab, plugin_path, sql_directory
+from pgboxtest.postgres import Postgres
+
+# What an administrator of a small mail server sets; all that makes commits safe stays on.
+POSTGRES_SETTINGS = {
+    "shared_buffers": "512MB", "synchronous_commit": "on",
+    "max_connections": 200,
+    "checkpoint_timeout": "15min", "max_wal_size": "4GB",
+    "shared_preload_libraries": "pg_stat_statements",
+}
+PLUGIN_SETTINGS = {"pgbox_query_timeout": "120s"}
+IMAP_PROCESSES = "service imap {\n  process_limit = 200\n}\n"
+
+
+class BenchLab(Lab):
+    """A lab whose PostgreSQL is set up as a real one and counts statements."""
+
+    @property
+    def postgres(self):
+        if self._postgres is None:
+            self._postgres = Postgres(os.path.join(self.directory, "pg"),
+                                      settings=POSTGRES_SETTINGS)
+            self._postgres.start()
+            self._postgres.install_schema(sql_directory())
+            self._postgres.sql("create extension pg_stat_statements")
+            self._postgres.sql("create extension pg_walinspect")
+        return self._postgres
+
+
+class Side:
+    """sdbox or pgbox: the instances that serve it, by what they are for."""
+
+    def __init__(self, lab, name, fsync):
+        self.lab = lab
+        self.name = name
+        self.fsync = fsync
+        self._instances = {}
+
+    def server(self, purpose="main"):
+        """An instance, started when first needed.
+
+        main    what most cases use
+        other   a second frontend of the same users; sdbox has only one
+        quota   with the quota plugin
+        """
+        if self.name == "sdbox" and purpose == "other":
+            purpose = "main"
+        if purpose not in self._instances:
+            self._instances[purpose] = self._start(purpose)
+        return self._instances[purpose]
+
+    def _start(self, purpose):
+        options = {"extra": IMAP_PROCESSES + f"mail_fsync = {self.fsync}\n"}
+        if self.name == "pgbox":
+            options["plugin"] = dict(PLUGIN_SETTINGS)
+        if purpose == "quota":
+            options["mail_plugins"] = ["quota"]
+            options["imap_plugins"] = ["imap_quota"]
+            options["plugin"] = dict(options.get("plugin", {}), quota="count:User quota",
+                                     quota_vsizes="yes", quota_rule="*:storage=100G")
+        return self.lab.dovecot(self.name, purpose, **options)
+
+    def index_directories(self, user, server=None):
+        """Where the index and cache files of a user are."""
+        server = server or self.server()
+        if self.name == "sdbox":
+            return [os.path.join(server.home, user, "mail")]
+        return [os.path.join(server.cache, user)]
+
+    def forget_cache(self, user, server=None):
+        """Remove what Dovecot has cached of messages; the index files stay."""
+        for top in self.index_directories(user, server):
+            for directory, _directories, files in os.walk(top):
+                for name in files:
+                    if name.startswith("dovecot.index.cache"):
+                        os.unlink(os.path.join(directory, name))
+
+
+__all__ = ["BenchLab", "Side", "plugin_path"]

@@ -1,0 +1,31 @@
+"""Each case of the benchmarks runs on both sides, at a size that tells nothing else."""
+
+import pathlib
+import sys
+
+import pytest
+
+BENCH = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(BENCH))
+
+# pylint: disable=wrong-import-position
+import bench as benchmarks  # noqa: E402
+import report  # noqa: E402
+
+
+@pytest.fixture(scope="module", name="bench")
+def the_bench():
+    bench = benchmarks.Bench(benchmarks.SCALES["tiny"])
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize("case", benchmarks.CASES, ids=lambda case: case.name)
+def test_case_runs(bench, case, tmp_path):
+    outcomes = benchmarks.run(bench, [case])
+    assert outcomes[0].pgbox > 0
+    assert case.pgbox_only or outcomes[0].sdbox > 0
+    report.write(tmp_path, outcomes, "")
+    assert case.title in (tmp_path / "benchmarks.md").read_text()
+    errors = [line for server in bench.lab.instances for line in server.take_alarming_lines()]
+    assert not errors
