@@ -178,6 +178,14 @@ static int pgbox_mailbox_open(struct mailbox *box)
 					sizeof(struct pgbox_index_header),
 					0, 0);
 	mail_index_modseq_enable(box->index);
+	if ((box->flags & MAILBOX_FLAG_SAVEONLY) == 0 &&
+	    pgbox_sync_is_behind(mbox)) {
+		/* There are readers that never sync, such as the URLs of
+		   CATENATE. If this fails, so does the sync of the others. */
+		(void)pgbox_sync(mbox, 0, 0);
+		mail_index_view_close(&box->view);
+		box->view = mail_index_view_open(box->index);
+	}
 	return 0;
 }
 

@@ -109,6 +109,9 @@ int pgbox_mailbox_delete(struct mailbox *box);
 /* ---- pgbox-sync.c ---- */
 struct mailbox_sync_context *
 pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags);
+/* Returns TRUE if the mailbox's row, when it was last read, had more than the
+   local index has. */
+bool pgbox_sync_is_behind(struct pgbox_mailbox *mbox);
 /* Brings the local index to the state of the database. Returns 0, or -1 with
    the storage's error set. With own_modseq != 0: if nothing but the caller's own change, which got
    that MODSEQ, was new, it is hidden from the view as IMAP's .SILENT wants. */

@@ -74,6 +74,18 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 	ctx->first_recent_uid = hdr->first_recent_uid;
 }
 
+bool pgbox_sync_is_behind(struct pgbox_mailbox *mbox)
+{
+	struct pgbox_sync_context ctx = { .mbox = mbox };
+	struct mail_index_view *view = mail_index_view_open(mbox->box.index);
+
+	sync_read_position(&ctx, view);
+	mail_index_view_close(&view);
+	return ctx.position.modseq < mbox->modseq ||
+		ctx.position.uid_next < mbox->uid_next ||
+		ctx.uid_validity != mbox->uid_validity;
+}
+
 static int sync_query(struct pgbox_sync_context *ctx)
 {
 	struct pgbox_mailbox *mbox = ctx->mbox;
@@ -302,6 +314,9 @@ static void sync_notify_expunges(struct pgbox_sync_context *ctx)
 	ARRAY_TYPE(seq_range) live;
 	uint32_t seq, uid, count;
 
+	/* plugins expect a mailbox that is open */
+	if (!box->opened)
+		return;
 	box->tmp_sync_view = ctx->view;
 	if (!ctx->rows.full) {
 		array_foreach(&ctx->rows.tombstones, tombstone)
