@@ -77,6 +77,22 @@ def test_binary_append_as_sdbox(sdbox, frontend_a, user):
     assert answers[0] == answers[1]
 
 
+def test_binary_size(frontend_a, user):
+    """BINARY.SIZE is the size of BINARY.  Not compared with sdbox: it stores LF, and counts
+    parts wrong that lie in a multipart, because it mixes sizes of both line ends."""
+    generator = messages.Generator(11)
+    with frontend_a.imap(user) as imap:
+        for _ in range(30):
+            imap.append("INBOX", messages.crlf(generator.nested()))
+        imap.select("INBOX")
+        for section in ("1", "2"):
+            sizes = imap.fetch("1:*", f"BINARY.SIZE[{section}]")
+            parts = imap.fetch("1:*", f"BINARY.PEEK[{section}]")
+            for uid, values in parts.items():
+                got = values[f"BINARY[{section}]"]
+                assert int(sizes[uid][f"BINARY.SIZE[{section}]"]) == len(got or b""), uid
+
+
 def delivered(server, user, pool):
     """What LMTP made of everything in the pool, without the trace headers."""
     with LmtpClient(server.lmtp_port) as lmtp:
