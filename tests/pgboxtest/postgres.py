@@ -25,7 +25,7 @@ def newest_bindir():
 class Postgres:
     """One cluster: a directory, a port, a server process that can be killed and restarted."""
 
-    def __init__(self, directory, fsync=True, settings=None):
+    def __init__(self, directory, fsync=True, settings=None, primary=None):
         self.directory = directory
         self.bindir = newest_bindir()
         self.port = free_port()
@@ -36,7 +36,10 @@ class Postgres:
         os.makedirs(directory)
         subprocess.run(["chown", f"{SYSTEM_USER}:", directory], check=True)
         os.chmod(directory, 0o755)  # frontends must reach the socket in it
-        self._initdb()
+        if primary is None:
+            self._initdb()
+        else:
+            self._copy_primary(primary)
 
     def _as_system_user(self, *argv):
         subprocess.run(["runuser", "-u", SYSTEM_USER, "--", *argv], check=True, cwd="/",
@@ -45,6 +48,32 @@ class Postgres:
     def _initdb(self):
         self._as_system_user(f"{self.bindir}/initdb", "-D", self.data, "-U", SYSTEM_USER,
                              "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+
+    def _copy_primary(self, primary):
+        self._as_system_user(f"{self.bindir}/pg_basebackup", "-D", self.data, "-R", "--no-sync",
+                             "-c", "fast", "-d", primary.dsn(database="replication"))
+
+    # a standby
+
+    def standby(self, directory):
+        """A new cluster that follows this one; start it."""
+        return Postgres(directory, self.fsync, self.settings, primary=self)
+
+    def caught_up_with(self, primary):
+        """Whether this standby has replayed all that its primary has written."""
+        written = primary.value("select pg_current_wal_lsn()")
+        return self.value(f"select pg_last_wal_replay_lsn() >= '{written}'") == "t"
+
+    def stop_following(self):
+        """Let a standby lag from now on: what the primary commits does not come here."""
+        self.sql("alter system set primary_conninfo = ''")
+        self.sql("select pg_reload_conf()")
+        wait_until(lambda: not self.sql("select 1 from pg_stat_wal_receiver"),
+                   "the standby to stop following")
+
+    def promote(self):
+        """Make a standby the primary; its history parts from the old one's here."""
+        assert self.value("select pg_promote(true, 60)") == "t"
 
     @property
     def data(self):
