@@ -1,7 +1,7 @@
 -- account_open(), account_lock()
 begin;
 set local search_path = tap, public;
-select plan(7);
+select plan(8);
 
 select throws_ok($$select pgbox.account_open('anna', false)$$, 'PB404', null,
     'an unknown account is refused when it may not be created');
@@ -18,6 +18,9 @@ select results_eq(
     'a new account has an INBOX');
 select throws_ok($$select pgbox.account_lock(-1)$$, 'PB404', null, 'locking an unknown account fails');
 select lives_ok($$select pgbox.account_lock(account_id) from opened$$, 'locking a known one does not');
+
+select is((select count(*) from pgbox.mailbox where account_id = pgbox.account_open('public', true, false)), 0::bigint,
+    'a public tree has no INBOX');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 -- mailbox_delete()
 begin;
 set local search_path = tap, public;
-select plan(9);
+select plan(11);
 
 select tap.new_mailbox('a');
 select tap.new_mailbox('a/b');
@@ -29,6 +29,11 @@ select throws_ok(
 select throws_ok(
     $$select pgbox.mail_change(tap.account(), mailbox_id, null, '{1}', '{8}', '{0}', '{}', '{}', '{}', '{}', '{}', 1) from old$$,
     'PB404', null, 'mails of a deleted mailbox cannot be changed');
+
+select throws_ok($$select pgbox.mailbox_delete(tap.account(), tap.mailbox('a'))$$, 'PB409', null,
+    'a \Noselect node is not deleted while it has children');
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('a/b'));
+select lives_ok($$select pgbox.mailbox_delete(tap.account(), tap.mailbox('a'))$$, 'and is without');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 -- mailbox_rename()
 begin;
 set local search_path = tap, public;
-select plan(14);
+select plan(18);
 
 select tap.new_mailbox('a');
 select tap.new_mailbox('a/b');
@@ -34,6 +34,19 @@ select is(
 select pgbox.mailbox_delete(tap.account(), tap.mailbox('ab'));
 select is(pgbox.mailbox_rename(tap.account(), '50%', 'ab'), 2, 'a name that was deleted can be taken, % is no wildcard');
 select is(tap.mailbox('50_/x'), (select mailbox_id from old where name = '50_/x'), 'nor is _');
+
+select tap.new_mailbox('p/q/r/s');
+select tap.new_mailbox('p/t');
+select pgbox.mailbox_rename(tap.account(), 'p/q/r/s', 's');
+select is((select string_agg(name, ' ' order by name) from pgbox.mailbox where account_id = tap.account() and name ~ '^p' and deleted_at is null),
+    'p p/t', 'nodes that lost their last child go away');
+select tap.new_mailbox('p');
+select pgbox.mailbox_rename(tap.account(), 'p/t', 'p/u/t');
+select pgbox.mailbox_rename(tap.account(), 'p/u/t', 't');
+select isnt(tap.mailbox('p'), null, 'but no mailbox does');
+select throws_ok($$select pgbox.mailbox_rename(tap.account(), 'deep', repeat('x', 2045))$$, 'PB413', null,
+    'no child''s name may get too long for the index');
+select isnt(tap.mailbox('deep/er/z'), null, 'and then nothing is renamed');
 
 select * from finish();
 rollback;
