@@ -16,6 +16,7 @@ from .process import (child_pids, free_port, port_answers, process_name, start_s
 MAIL_USER = "mail"
 MODULE_DIR = "/usr/lib/dovecot/modules"
 LIBEXEC_DIR = "/usr/lib/dovecot"
+SUPPRESSIONS = os.path.join(os.path.dirname(__file__), os.pardir, "valgrind.supp")
 ALARMING = re.compile(r"(Panic:|Fatal:|Error:)")
 
 BASE_CONFIG = """\
@@ -225,7 +226,10 @@ class Dovecot:
         """PGBOX_VALGRIND=1 runs the mail processes under valgrind (see `valgrind_errors`)."""
         if not os.environ.get("PGBOX_VALGRIND"):
             return ""
+        # Dovecot's users need not be able to read the checkout
+        suppressions = shutil.copy(SUPPRESSIONS, self.path("valgrind.supp"))
         command = ("/usr/bin/valgrind --vgdb=no --leak-check=no --num-callers=30 "
+                   f"--suppressions={suppressions} "
                    f"--log-file={self.path('valgrind')}/%p.log ")
         return "".join(f"service {name} {{\n  executable = {command}{LIBEXEC_DIR}/{name}\n}}\n"
                        for name in ("imap", "lmtp", "pop3"))
