@@ -34,11 +34,13 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 -- Rows are found by key, one by one. Without statistics, as after a bulk load,
--- the planner believes that reading the whole mailbox is cheaper.
+-- the planner believes that reading the whole mailbox is cheaper. What is off adds
+-- to the estimate so much that each statement would be compiled.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_seqscan = off
 set enable_material = off
+set jit = off
 as $$
 declare
     v_box pgbox.mailbox := pgbox.mailbox_lock(p_account_id, p_mailbox_id);

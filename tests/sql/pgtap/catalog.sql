@@ -1,7 +1,7 @@
 -- The rules that every object of the schema keeps.
 begin;
 set local search_path = tap, public;
-select plan(14);
+select plan(15);
 
 create temporary view relation as
 select c.*
@@ -44,6 +44,9 @@ select is_empty(
 select is_empty(
     $$select oid::regprocedure from routine where not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'$$,
     'every function has a search_path of its own');
+select is_empty(
+    $$select oid::regprocedure from routine where proconfig::text ~ 'enable_\w+=off' and not proconfig @> '{jit=off}'$$,
+    'no function that forbids plans has its statements compiled because of it');
 select is_empty(
     $$select c.relname from relation c join pg_index i on i.indrelid = c.oid and i.indisprimary
         join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
