@@ -2,6 +2,7 @@
 
 #include "pgbox-config.h"
 #include "lib.h"
+#include "pgbox-db.h"
 #include "pgbox-storage.h"
 #include "pgbox-list-private.h"
 #include "pgbox-plugin.h"
@@ -10,6 +11,7 @@ const char *pgbox_plugin_version = DOVECOT_ABI_VERSION;
 
 void pgbox_plugin_init(struct module *module ATTR_UNUSED)
 {
+	pgbox_db_init();
 	mail_storage_class_register(&pgbox_storage);
 	mailbox_list_register(&pgbox_mailbox_list);
 }
@@ -18,4 +20,5 @@ void pgbox_plugin_deinit(void)
 {
 	mailbox_list_unregister(&pgbox_mailbox_list);
 	mail_storage_class_unregister(&pgbox_storage);
+	pgbox_db_deinit();
 }
