@@ -60,6 +60,8 @@ pgbox_envelope_parse_from_header(pool_t pool,
  */
 
 #if DOVECOT_PREREQ(2,4,0)
+/* Nobody asks for it any more. */
+#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ 0
 /* A list class has the vfunc get_storage. */
 #  define PGBOX_COMPAT_LIST_GET_STORAGE
 #  define PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) \
@@ -69,6 +71,7 @@ pgbox_envelope_parse_from_header(pool_t pool,
 #  define PGBOX_COMPAT_LIST_NO_NOSELECT(list) \
 	((list)->mail_set->mailbox_list_drop_noselect)
 #else
+#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ STATUS_LAST_CACHED_SEQ
 /* Settings are strings in plugin { }. */
 #  define PGBOX_COMPAT_PLUGIN_GETENV
 /* A storage class sets the defaults of mail_location's keys. */

@@ -33,27 +33,10 @@ static bool
 list_get_root(struct mailbox_list *list, enum mailbox_list_path_type type,
 	      const char **path_r)
 {
-	const char *root;
-
-	/* mail_location = pgbox: without a directory */
-	if (!PGBOX_COMPAT_LIST_ROOT_PATH(list, MAILBOX_LIST_PATH_TYPE_DIR,
-					 &root))
-		root = "";
-	if (*root == '\0') {
-		switch (type) {
-		case MAILBOX_LIST_PATH_TYPE_DIR:
-		case MAILBOX_LIST_PATH_TYPE_MAILBOX:
-			return FALSE;
-		case MAILBOX_LIST_PATH_TYPE_ALT_DIR:
-		case MAILBOX_LIST_PATH_TYPE_ALT_MAILBOX:
-		case MAILBOX_LIST_PATH_TYPE_CONTROL:
-		case MAILBOX_LIST_PATH_TYPE_INDEX:
-		case MAILBOX_LIST_PATH_TYPE_INDEX_PRIVATE:
-		case MAILBOX_LIST_PATH_TYPE_INDEX_CACHE:
-		case MAILBOX_LIST_PATH_TYPE_LIST_INDEX:
-			break;
-		}
-	}
+	/* mail_location = pgbox: has no directory, and nothing below it */
+	if (type == MAILBOX_LIST_PATH_TYPE_MAILBOX &&
+	    !list_get_root(list, MAILBOX_LIST_PATH_TYPE_DIR, path_r))
+		return FALSE;
 	return PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) &&
 		**path_r != '\0';
 }

@@ -8,6 +8,7 @@
 #include "mail-index-alloc-cache.h"
 #include "mail-index-modseq.h"
 #include "mail-search.h"
+#include "pgbox-compat.h"
 #include "pgbox-list-private.h"
 #include "pgbox-mail-window.h"
 #include "pgbox-storage.h"
@@ -207,8 +208,8 @@ static void pgbox_mailbox_close(struct mailbox *box)
 
 /* These need the index, that is an opened mailbox. */
 #define PGBOX_STATUS_OPEN_ITEMS \
-	(STATUS_KEYWORDS | STATUS_FIRST_UNSEEN_SEQ | STATUS_LAST_CACHED_SEQ | \
-	 STATUS_HIGHESTPVTMODSEQ)
+	(STATUS_KEYWORDS | STATUS_FIRST_UNSEEN_SEQ | \
+	 STATUS_HIGHESTPVTMODSEQ | PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ)
 
 static void
 pgbox_mailbox_status_from_row(struct mailbox *box,
