@@ -164,14 +164,23 @@ static void octets_reads_sort(ARRAY_TYPE(octets_read) *reads)
 	}
 }
 
+static struct octets_read *
+octets_reads_find(ARRAY_TYPE(octets_read) *reads, int64_t message_id)
+{
+	struct octets_read key = { .message_id = message_id };
+	unsigned int idx;
+
+	if (!array_bsearch_insert_pos(reads, &key, octets_read_cmp, &idx))
+		return NULL;
+	return array_idx_modifiable(reads, idx);
+}
+
 static void
 octets_reads_add_chunk(ARRAY_TYPE(octets_read) *reads,
 		       const struct pgbox_message_chunk *chunk)
 {
-	struct octets_read key = { .message_id = chunk->message_id };
-	struct octets_read *read;
+	struct octets_read *read = octets_reads_find(reads, chunk->message_id);
 
-	read = array_bsearch(reads, &key, octets_read_cmp);
 	/* anything but the next bytes is missing chunks or too many */
 	if (read == NULL || chunk->offset != read->filled ||
 	    chunk->size > read->octets->size - read->filled)
@@ -215,11 +224,10 @@ window_take_octets(struct pgbox_mail_window *window,
 		   uint32_t next_seq, enum pgbox_message_extent extent,
 		   ARRAY_TYPE(octets_read) *reads)
 {
-	struct octets_read key, *read;
+	struct octets_read *read;
 	unsigned int count = 0;
 	uint32_t uid;
 
-	i_zero(&key);
 	for (; seq < next_seq; seq++) {
 		struct pgbox_window_mail *wmail;
 
@@ -227,8 +235,7 @@ window_take_octets(struct pgbox_mail_window *window,
 		wmail = pgbox_window_find(window, uid);
 		if (wmail->gone || window_mail_has_octets(wmail, extent))
 			continue;
-		key.message_id = wmail->info.message_id;
-		read = array_bsearch(reads, &key, octets_read_cmp);
+		read = octets_reads_find(reads, wmail->info.message_id);
 		if (read == NULL || read->filled < read->octets->size)
 			continue;
 		window_mail_set_octets(window, wmail, read->octets,
