@@ -4,6 +4,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
+#include "bsearch-insert-pos.h"
 #include "llist.h"
 #include "pgbox-storage.h"
 #include "pgbox-mail-window-private.h"
