@@ -99,6 +99,7 @@ pgbox_mailbox_exists(struct mailbox *box, bool auto_boxes,
 		     enum mailbox_existence *existence_r)
 {
 	const struct pgbox_mailbox_row *row;
+	struct pgbox_list_rows *rows;
 	int ret;
 
 	if (auto_boxes && mailbox_is_autocreated(box)) {
@@ -110,6 +111,10 @@ pgbox_mailbox_exists(struct mailbox *box, bool auto_boxes,
 		*existence_r = MAILBOX_EXISTENCE_NOSELECT;
 		return 0;
 	}
+	/* A LIST asks for INBOX before anything else: the rows that it needs
+	   next know that, too. */
+	if (box->inbox_user && pgbox_list_rows_get(box->list, &rows) == 0)
+		pgbox_list_rows_unref(&rows);
 	ret = pgbox_list_lookup(box->list, box->name, TRUE, &row);
 	if (ret < 0) {
 		mail_storage_copy_list_error(box->storage, box->list);
