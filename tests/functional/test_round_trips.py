@@ -1,0 +1,163 @@
+"""How many statements an operation costs: each one is a round trip to the database.
+
+Bounds, where an exact number would only describe today's batches, are far below one per mail.
+"""
+
+import pytest
+
+from pgboxtest import messages
+from pgboxtest.statements import StatementLog, changes
+
+MAILS = 500
+FOLDERS = 50
+
+
+@pytest.fixture(scope="module")
+def statements(lab):
+    if lab.tested != "pgbox":
+        pytest.skip("only pgbox sends statements")
+    log = StatementLog(lab.postgres)
+    yield log
+    log.close()
+
+
+@pytest.fixture(scope="module")
+def counted(lab, statements):  # pylint: disable=unused-argument
+    """A frontend whose connections are new, so that their statements are logged."""
+    server = lab.dovecot("tested", "counted")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def filled(lab, counted):
+    """An account with MAILS small mails."""
+    user = lab.new_user("round-trips")
+    generator = messages.Generator(7)
+    with counted.imap(user) as imap:
+        for _ in range(50):
+            imap.append("INBOX", generator.message())
+        imap.select("INBOX")
+        while imap.status("INBOX", "MESSAGES")["MESSAGES"] < MAILS:
+            imap.ok("COPY 1:50 INBOX")
+    return user
+
+
+@pytest.fixture
+def imap(counted, filled):
+    """A session in which the mails are selected and known."""
+    with counted.imap(filled) as client:
+        client.select("INBOX")
+        client.fetch("1:*", "RFC822.SIZE")
+        yield client
+
+
+def count(statements, imap, *commands):
+    """The statements of the last of the commands, which must all succeed."""
+    for command in commands[:-1]:
+        imap.ok(command)
+    with statements.recorded() as sent:
+        imap.ok(commands[-1])
+    return sent
+
+
+def test_delivery(counted, statements, user):
+    counted.deliver(user, messages.numbered(1))
+    with statements.recorded() as sent:
+        code, _text = counted.deliver(user, messages.numbered(2))
+    assert code == 250
+    assert changes(sent) == ["mail-save"]
+    # beside it: the connection, the account, the mailbox
+    assert set(sent) <= {"session-begin", "account-open", "mailbox-by-name", "mail-save"}
+    assert len(sent) == len(set(sent))
+
+
+def test_append(statements, imap):
+    with statements.recorded() as sent:
+        imap.append("INBOX", messages.numbered(1))
+    assert changes(sent) == ["mail-save"]
+    assert len(sent) <= 3
+
+
+@pytest.mark.parametrize("items", [
+    "ENVELOPE", "BODYSTRUCTURE", "RFC822.SIZE INTERNALDATE X-GUID",
+    "BODY.PEEK[HEADER.FIELDS (SUBJECT)]", "BODY.PEEK[HEADER]", "BODY.PEEK[1]", "BODY.PEEK[]",
+    "UID FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[]"])
+def test_fetch_with_cold_cache(counted, statements, filled, items):
+    counted.clear_cache(filled)
+    with counted.imap(filled) as imap:
+        imap.select("INBOX")
+        with statements.recorded() as sent:
+            found = imap.fetch("1:*", items)
+        assert len(found) >= MAILS
+        assert 0 < len(sent) <= 12, sent
+        with statements.recorded() as sent:
+            imap.fetch("1:*", items)
+        assert not sent, "the second time it is in the cache or in memory"
+
+
+def test_flags_are_in_the_index(statements, imap):
+    assert not count(statements, imap, "FETCH 1:* (UID FLAGS MODSEQ)")
+
+
+def test_search_in_bodies(counted, statements, filled):
+    counted.clear_cache(filled)
+    with counted.imap(filled) as imap:
+        imap.select("INBOX")
+        with statements.recorded() as sent:
+            imap.search("BODY thisisnowhere")
+        assert 0 < len(sent) <= 12, sent
+
+
+def test_list_with_status(counted, statements, user):
+    with counted.imap(user) as imap:
+        for number in range(FOLDERS):
+            imap.ok(f"CREATE folder{number}")
+        with statements.recorded() as sent:
+            found = imap.ok('LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY UNSEEN '
+                            "HIGHESTMODSEQ SIZE))")
+        assert len(found.named("STATUS")) == FOLDERS + 1
+        assert sent == ["mailbox-list"]
+        assert count(statements, imap, "STATUS folder7 (MESSAGES UNSEEN SIZE)") == [
+            "mailbox-by-name"]
+
+
+def test_noop(statements, imap):
+    assert count(statements, imap, "NOOP") == ["mailbox-sync"]
+
+
+@pytest.mark.parametrize("command", [
+    "STORE 1:500 +FLAGS (\\Seen)", "STORE 1:500 FLAGS.SILENT (\\Answered Word)",
+    "STORE 1:500 (UNCHANGEDSINCE 9000000000000) +FLAGS.SILENT (\\Flagged)"])
+def test_store(statements, imap, command):
+    sent = count(statements, imap, "STORE 1:500 FLAGS ()", command)
+    assert changes(sent) == ["mail-change"]
+    assert set(sent) == {"mail-change", "mailbox-sync"} and len(sent) <= 3
+
+
+def test_copy_move_and_expunge(counted, statements, filled, imap):
+    imap.ok("CREATE other")
+    imap.ok("CREATE third")
+    sent = count(statements, imap, "COPY 1:500 other")
+    assert changes(sent) == ["mail-copy"]
+    assert len(sent) <= 3, sent
+    with counted.imap(filled) as second:
+        second.select("other")
+        sent = count(statements, second, "MOVE 1:500 third")
+        assert changes(sent) == ["mail-copy"]
+        assert len(sent) <= 6, sent
+        second.select("third")
+        sent = count(statements, second, "STORE 1:500 +FLAGS.SILENT (\\Deleted)", "EXPUNGE")
+        assert changes(sent) == ["mail-change"]
+        assert len(sent) <= 3, sent
+
+
+def test_quota(lab, statements, filled):  # pylint: disable=unused-argument
+    server = lab.dovecot("tested", "counted-quota", mail_plugins=["quota"],
+                         imap_plugins=["imap_quota"],
+                         plugin={"quota": "count:User quota", "quota_vsizes": "yes"})
+    with server.imap(filled) as imap:
+        for number in range(10):
+            imap.command(f"CREATE quota{number}")
+        assert count(statements, imap, "NOOP", "GETQUOTAROOT INBOX") == ["mailbox-list"]
+    server.stop()
