@@ -56,6 +56,15 @@ Message-ID: <{number}@numbered.example.org>
     return crlf((text + filler).encode())
 
 
+def with_attachment(size):
+    """A message with a text part and a base64 part of about `size` octets."""
+    data = base64.encodebytes(random.Random(1).randbytes(size * 3 // 4 * 76 // 77))
+    return crlf(b"Subject: attached\nMIME-Version: 1.0\n"
+                b'Content-Type: multipart/mixed; boundary="edge"\n\n--edge\n\ntext\n--edge\n'
+                b"Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n"
+                + data + b"--edge--\n")
+
+
 def date_of(number):
     """A Date header that grows with the number."""
     return f"{1 + number % 28} Jan {2001 + number // 28 % 20} 10:{number % 60:02}:00 +0000"
