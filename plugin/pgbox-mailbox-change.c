@@ -186,6 +186,23 @@ static int mailbox_delete_node(struct mailbox *box)
 	return mailbox_is_autocreated(box) ? 0 : -1;
 }
 
+/* Returns TRUE if a plugin follows single mails, and so has to see each of
+   them go. */
+static bool mailbox_mails_are_followed(struct mailbox *box)
+{
+	struct mail_user *user = box->storage->user;
+	const char *const *plugins =
+		t_strsplit_spaces(user->set->mail_plugins, " ,");
+	const char *quota = mail_user_plugin_getenv(user, "quota");
+
+	return str_array_find(plugins, "lazy_expunge") ||
+		/* mail_log, push_notification, ... */
+		str_array_find(plugins, "notify") ||
+		/* adds and subtracts sizes itself */
+		(str_array_find(plugins, "quota") && quota != NULL &&
+		 strncmp(quota, "dict", 4) == 0);
+}
+
 int pgbox_mailbox_delete(struct mailbox *box)
 {
 	const struct pgbox_mailbox_row *row;
@@ -204,10 +221,15 @@ int pgbox_mailbox_delete(struct mailbox *box)
 			return -1;
 		}
 	}
-	/* Its mails are not expunged one by one: they stay with the row until
-	   the purge. This tells the other processes here; those of other
-	   frontends find the row gone. */
-	if (mailbox_mark_index_deleted(box, TRUE) < 0)
-		return -1;
+	if (mailbox_mails_are_followed(box)) {
+		if (index_storage_mailbox_delete_pre(box) < 0)
+			return -1;
+	} else {
+		/* Its mails stay with the row until the purge. This tells the
+		   other processes here; those of other frontends find the row
+		   gone. */
+		if (mailbox_mark_index_deleted(box, TRUE) < 0)
+			return -1;
+	}
 	return index_storage_mailbox_delete_post(box);
 }

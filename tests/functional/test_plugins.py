@@ -117,6 +117,20 @@ def test_lazy_expunge(make, user):
         assert b"Word" in imap.fetch("1", "FLAGS")[1]["FLAGS"]
 
 
+def test_lazy_expunge_of_deleted_folder(make, user):
+    """Also the mails of a folder that is deleted as a whole."""
+    server = make("lazy-folder", mail_plugins=["lazy_expunge"],
+                  plugin={"lazy_expunge": "Expunged"})
+    with server.imap(user) as imap:
+        imap.ok("CREATE Expunged")
+        imap.ok("CREATE box")
+        for number in range(3):
+            imap.append("box", messages.numbered(number))
+        imap.ok("DELETE box")
+        imap.select("Expunged")
+        assert sorted(imap.bodies().values()) == [messages.numbered(number) for number in range(3)]
+
+
 def test_lazy_expunge_of_last_instance_only(make, user):
     server = make("lazy-last", mail_plugins=["lazy_expunge"],
                   plugin={"lazy_expunge": "Expunged", "lazy_expunge_only_last_instance": "yes"})

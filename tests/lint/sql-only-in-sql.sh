@@ -26,7 +26,7 @@ strings_of='
 	}
 }'
 
-statement='\b(select .*(from|pgbox\.)|select [0-9(*]|insert into|delete from|update .* set |truncate table|order by|group by|union all|from pgbox\.|where .*=)|^(create|alter|drop) (table|index|function|schema|role|temp|temporary)|^(set|reset|show) [a-z_]+( |$)(to|=)|^(listen|unlisten|notify|prepare|execute|deallocate|discard|lock table)\b'
+statement='\b(select .*(from|pgbox\.)|select [0-9(*]|insert into|delete from|update .* set |truncate table|order by|group by|union all|from pgbox\.|where .*=)|^(create|alter|drop) (table|index|function|schema|role|temp|temporary)|^(set|reset|show) [a-z_]+( |$)(to|=)|^(listen|unlisten|notify|prepare|execute|deallocate|discard|lock table) '
 transaction='^(begin|start transaction|commit|rollback|savepoint|release)\b'
 
 check() {
