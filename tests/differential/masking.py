@@ -123,6 +123,8 @@ class Masker:
         return masked
 
     def status(self, status):
+        if status.word == "NO" and status.code_name() in ("BADURL", "EXPUNGEISSUED"):
+            return ["NO", "the message is gone"]  # which of them tells how stale the index was
         text = LOG_REFERENCE.sub(b"[time]", TIMING.sub(b"", status.text))
         return [status.word, self.code(status.code), text]
 

@@ -69,7 +69,10 @@ class Side:
             guid = self.selected[command.connection]
             if part.mailbox is not None:
                 guid = self.history.guid(part.mailbox.encode())
-            return str(self.history.modseq_at(guid, self.now - part.back))
+            modseq = self.history.modseq_at(guid, self.now - part.back)
+            # SEARCH includes the number itself, and mails changed by one command share it only
+            # with pgbox
+            return str(modseq + (part.purpose == "SEARCH"))
         if isinstance(part, UidValidity):
             return str(self.history.uidvalidity(part.mailbox.encode()))
         return part

@@ -66,6 +66,7 @@ class ModSeq:
 
     back: int
     mailbox: str | None = None
+    purpose: str = ""
 
     def __str__(self):
         return f"<modseq of {self.mailbox or 'selected'}, {self.back} steps ago>"
@@ -308,7 +309,7 @@ class SessionGenerator:
         returns = self.pick(["", "", "RETURN (ALL) ", "RETURN (MIN MAX COUNT) ", "RETURN () "])
         parts = [f"{self.uid()}SEARCH {returns}{self._search_program()}"]
         if self.chance(0.15):
-            parts += [" MODSEQ ", self.modseq()]
+            parts += [" MODSEQ ", dataclasses.replace(self.modseq(), purpose="SEARCH")]
         return parts, None
 
     def sort(self):
