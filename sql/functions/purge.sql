@@ -42,6 +42,24 @@ begin
     -- would each see the other's, and the message would stay for ever.
     perform pg_advisory_xact_lock(hashtext('pgbox.purge'));
 
+    -- Uploads that were never saved; first, because a save locks its upload
+    -- before its mailbox.
+    -- Two statements: a chunk that came while this waited for its upload's row
+    -- is seen by the second one only.
+    with gone as (
+        delete from pgbox.message_upload u
+        where u.started_at < now() - interval '1 day'
+            and (p_account_id is null or u.account_id = p_account_id)
+        returning u.account_id, u.message_id
+    )
+    select array_agg(g.account_id), array_agg(g.message_id)
+    into v_account_ids, v_message_ids
+    from gone g;
+    delete from pgbox.message_chunk c
+    using unnest(v_account_ids, v_message_ids) g (account_id, message_id)
+    where c.account_id = g.account_id
+        and c.message_id = g.message_id;
+
     -- Mails of deleted mailboxes become tombstones, then the mailbox goes.
     for v_box in
         select *
@@ -156,23 +174,6 @@ begin
         get diagnostics v_count = row_count;
         v_removed := v_removed + v_count;
     end loop;
-
-    -- Uploads that were never saved.
-    -- Two statements: a chunk that came while this waited for its upload's row
-    -- is seen by the second one only.
-    with gone as (
-        delete from pgbox.message_upload u
-        where u.started_at < now() - interval '1 day'
-            and (p_account_id is null or u.account_id = p_account_id)
-        returning u.account_id, u.message_id
-    )
-    select array_agg(g.account_id), array_agg(g.message_id)
-    into v_account_ids, v_message_ids
-    from gone g;
-    delete from pgbox.message_chunk c
-    using unnest(v_account_ids, v_message_ids) g (account_id, message_id)
-    where c.account_id = g.account_id
-        and c.message_id = g.message_id;
     return v_removed;
 end
 $$;
