@@ -68,6 +68,19 @@ int pgbox_db_exec(struct pgbox_db *db, const struct pgbox_query *query,
 	return pgbox_db_exec_timeout(db, query, params, 0, result_r, failure_r);
 }
 
+int pgbox_db_exec_repeatable(struct pgbox_db *db,
+			     const struct pgbox_query *query,
+			     const struct pgbox_db_params *params,
+			     struct pgbox_db_result **result_r,
+			     struct pgbox_db_failure *failure_r)
+{
+	int ret = pgbox_db_exec(db, query, params, result_r, failure_r);
+
+	if (ret < 0 && failure_r->error == PGBOX_DB_ERROR_UNCERTAIN)
+		ret = pgbox_db_exec(db, query, params, result_r, failure_r);
+	return ret;
+}
+
 int pgbox_db_begin(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
 {
 	static const struct pgbox_db_statement stmt = {

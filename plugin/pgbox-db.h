@@ -192,6 +192,15 @@ int pgbox_db_exec_timeout(struct pgbox_db *db, const struct pgbox_query *query,
 			  struct pgbox_db_result **result_r,
 			  struct pgbox_db_failure *failure_r);
 
+/* Like pgbox_db_exec(), for statements that may run twice because they only
+   read, or because the second run finds done what the first one did: runs it
+   once more if the connection is lost in the middle. */
+int pgbox_db_exec_repeatable(struct pgbox_db *db,
+			     const struct pgbox_query *query,
+			     const struct pgbox_db_params *params,
+			     struct pgbox_db_result **result_r,
+			     struct pgbox_db_failure *failure_r);
+
 /* An explicit transaction around several statements, for the rare case that
    one function call cannot do it. Not nestable. Statements inside are run by
    pgbox_db_exec(); after any failure the transaction is already rolled back,

@@ -146,8 +146,8 @@ int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	pgbox_db_param_int8(params, position->uid_next);
 	pgbox_db_param_int4(params, position->keywords);
 	pgbox_db_param_int8(params, position->epoch);
-	if (pgbox_db_exec(db, &pgbox_query_mailbox_sync, params, &result,
-			  failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_sync, params,
+				     &result, failure_r) < 0)
 		return -1;
 	sync_read(result, pool, rows_r);
 	pgbox_db_result_free(&result);
@@ -161,8 +161,8 @@ mailbox_run(struct pgbox_db *db, const struct pgbox_query *query,
 {
 	struct pgbox_db_result *result;
 
-	if (pgbox_db_exec(db, query, mailbox_params(id), &result,
-			  failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, query, mailbox_params(id), &result,
+				     failure_r) < 0)
 		return -1;
 	pgbox_db_result_free(&result);
 	return 0;

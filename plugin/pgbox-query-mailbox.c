@@ -40,21 +40,6 @@ static void param_int8_or_null(struct pgbox_db_params *params, uint64_t value)
 		pgbox_db_param_int8(params, value);
 }
 
-/* For statements that may run twice: they read, or the second run finds done
-   what the first one did. */
-static int
-exec_repeatable(struct pgbox_db *db, const struct pgbox_query *query,
-		const struct pgbox_db_params *params,
-		struct pgbox_db_result **result_r,
-		struct pgbox_db_failure *failure_r)
-{
-	int ret = pgbox_db_exec(db, query, params, result_r, failure_r);
-
-	if (ret < 0 && failure_r->error == PGBOX_DB_ERROR_UNCERTAIN)
-		ret = pgbox_db_exec(db, query, params, result_r, failure_r);
-	return ret;
-}
-
 /* For statements whose result says nothing */
 static int
 exec_void(struct pgbox_db *db, const struct pgbox_query *query,
@@ -96,8 +81,8 @@ int pgbox_run_account_open(struct pgbox_db *db, const char *name,
 	pgbox_db_param_text(params, name);
 	pgbox_db_param_bool(params, create);
 	pgbox_db_param_bool(params, create_inbox);
-	if (exec_repeatable(db, &pgbox_query_account_open, params, &result,
-			    failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_account_open, params,
+				     &result, failure_r) < 0)
 		return -1;
 	*account_id_r = pgbox_db_result_int(result, 0, 0);
 	pgbox_db_result_free(&result);
@@ -113,8 +98,8 @@ int pgbox_run_purge(struct pgbox_db *db, int64_t account_id,
 
 	pgbox_db_param_int8(params, retention_secs);
 	pgbox_db_param_int4(params, limit);
-	if (exec_repeatable(db, &pgbox_query_purge, params, &result,
-			    failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_purge, params,
+				     &result, failure_r) < 0)
 		return -1;
 	*removed_r = pgbox_db_result_int(result, 0, 0);
 	pgbox_db_result_free(&result);
@@ -164,8 +149,8 @@ int pgbox_run_mailbox_by_name(struct pgbox_db *db, int64_t account_id,
 	unsigned int count;
 
 	pgbox_db_param_text(params, name);
-	if (exec_repeatable(db, &pgbox_query_mailbox_by_name, params, &result,
-			    failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_by_name, params,
+				     &result, failure_r) < 0)
 		return -1;
 	count = pgbox_db_result_rows(result);
 	if (count > 0)
@@ -183,8 +168,8 @@ int pgbox_run_mailbox_list(struct pgbox_db *db, int64_t account_id,
 	struct pgbox_db_result *result;
 	unsigned int row, count;
 
-	if (exec_repeatable(db, &pgbox_query_mailbox_list, params, &result,
-			    failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_list, params,
+				     &result, failure_r) < 0)
 		return -1;
 	count = pgbox_db_result_rows(result);
 	for (row = 0; row < count; row++) {
@@ -259,8 +244,8 @@ int pgbox_run_mailbox_first_saved(struct pgbox_db *db, int64_t account_id,
 	struct pgbox_db_result *result;
 
 	pgbox_db_param_int8(params, mailbox_id);
-	if (exec_repeatable(db, &pgbox_query_mailbox_first_saved, params,
-			    &result, failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_first_saved, params,
+				     &result, failure_r) < 0)
 		return -1;
 	*first_saved_r = pgbox_db_result_is_null(result, 0, 0) ? (time_t)-1 :
 		pgbox_db_result_int(result, 0, 0);
@@ -281,8 +266,8 @@ int pgbox_run_subscription_list(struct pgbox_db *db, int64_t account_id,
 	struct pgbox_db_result *result;
 
 	pgbox_db_param_text(params, user_name);
-	if (exec_repeatable(db, &pgbox_query_subscription_list, params,
-			    &result, failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_subscription_list, params,
+				     &result, failure_r) < 0)
 		return -1;
 	*names_r = result_text_column(result, pool);
 	pgbox_db_result_free(&result);
@@ -300,8 +285,8 @@ int pgbox_run_subscription_set(struct pgbox_db *db, int64_t account_id,
 	pgbox_db_param_text(params, user_name);
 	pgbox_db_param_text(params, name);
 	pgbox_db_param_bool(params, subscribe);
-	if (exec_repeatable(db, &pgbox_query_subscription_set, params,
-			    &result, failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_subscription_set, params,
+				     &result, failure_r) < 0)
 		return -1;
 	pgbox_db_result_free(&result);
 	return 0;
@@ -326,8 +311,8 @@ int pgbox_run_attribute_get(struct pgbox_db *db, int64_t account_id,
 	pgbox_db_param_int8(params, mailbox_id);
 	pgbox_db_param_text(params, user_name);
 	pgbox_db_param_text(params, key);
-	if (exec_repeatable(db, &pgbox_query_attribute_get, params, &result,
-			    failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_attribute_get, params,
+				     &result, failure_r) < 0)
 		return -1;
 	i_zero(value_r);
 	count = pgbox_db_result_rows(result);
@@ -354,8 +339,8 @@ int pgbox_run_attribute_list(struct pgbox_db *db, int64_t account_id,
 	pgbox_db_param_int8(params, mailbox_id);
 	pgbox_db_param_text(params, user_name);
 	pgbox_db_param_text(params, prefix);
-	if (exec_repeatable(db, &pgbox_query_attribute_list, params, &result,
-			    failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_attribute_list, params,
+				     &result, failure_r) < 0)
 		return -1;
 	*keys_r = result_text_column(result, pool);
 	pgbox_db_result_free(&result);
@@ -389,8 +374,8 @@ int pgbox_run_attribute_set(struct pgbox_db *db, int64_t account_id,
 					       change->value.changed_at);
 		}
 	}
-	if (exec_repeatable(db, &pgbox_query_attribute_set, params, &result,
-			    failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_attribute_set, params,
+				     &result, failure_r) < 0)
 		return -1;
 	pgbox_db_result_free(&result);
 	return 0;

@@ -38,21 +38,6 @@ struct pgbox_message_chunks {
 	unsigned int next_row;
 };
 
-/* All statements here only read: when a connection is lost in the middle of
-   one, another may answer it. */
-static int
-exec_read(struct pgbox_db *db, const struct pgbox_query *query,
-	  const struct pgbox_db_params *params,
-	  struct pgbox_db_result **result_r,
-	  struct pgbox_db_failure *failure_r)
-{
-	int ret = pgbox_db_exec(db, query, params, result_r, failure_r);
-
-	if (ret < 0 && failure_r->error == PGBOX_DB_ERROR_UNCERTAIN)
-		ret = pgbox_db_exec(db, query, params, result_r, failure_r);
-	return ret;
-}
-
 static void
 set_broken_row(const struct pgbox_query *query, const char *what,
 	       struct pgbox_db_failure *failure_r)
@@ -142,7 +127,7 @@ int pgbox_message_read_infos(struct pgbox_db *db, int64_t account_id,
 		pgbox_db_array_add_int(array, uid);
 	pgbox_db_param_int8(params, max_bytes);
 
-	if (exec_read(db, query, params, &result, failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, query, params, &result, failure_r) < 0)
 		return -1;
 	rows = pgbox_db_result_rows(result);
 	for (row = 0; row < rows; row++) {
@@ -169,8 +154,8 @@ int pgbox_message_read_refcount(struct pgbox_db *db, int64_t account_id,
 
 	pgbox_db_param_int8(params, account_id);
 	pgbox_db_param_int8(params, message_id);
-	if (exec_read(db, &pgbox_query_message_refcount, params,
-		      &result, failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_refcount, params,
+				     &result, failure_r) < 0)
 		return -1;
 	*count_r = pgbox_db_result_rows(result) == 0 ? 0 :
 		pgbox_db_result_int(result, 0, 0);
@@ -198,7 +183,7 @@ int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
 	array_foreach_elem(message_ids, message_id)
 		pgbox_db_array_add_int(array, message_id);
 
-	if (exec_read(db, query, params, &result, failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, query, params, &result, failure_r) < 0)
 		return -1;
 	*chunks_r = i_new(struct pgbox_message_chunks, 1);
 	(*chunks_r)->result = result;
@@ -254,8 +239,8 @@ int pgbox_message_read_range(struct pgbox_db *db, int64_t account_id,
 	pgbox_db_param_int4(params, offset / PGBOX_CHUNK_BYTES);
 	pgbox_db_param_int4(params, start + 1);
 	pgbox_db_param_int4(params, size);
-	if (exec_read(db, &pgbox_query_message_range, params,
-		      &result, failure_r) < 0)
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_range, params,
+				     &result, failure_r) < 0)
 		return -1;
 	if (pgbox_db_result_rows(result) > 0)
 		data = pgbox_db_result_bytes(result, 0, 0, &data_size);

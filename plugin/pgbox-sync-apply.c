@@ -1,0 +1,314 @@
+/* Brings the rows of a sync into the local index. What becomes of modseqs and
+   expunges in the transaction log is in pgbox-sync-log.c. Knows nothing of
+   connections and locks. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "seq-range-array.h"
+#include "mail-index-modseq.h"
+#include "mail-index-sync-private.h"
+#include "mail-index-view-private.h"
+#include "mailbox-recent-flags.h"
+#include "pgbox-sync-log.h"
+#include "pgbox-sync-private.h"
+
+/* Keywords whose names the index file has not got yet, in their order. */
+static void sync_apply_keyword_names(struct pgbox_sync_context *ctx)
+{
+	struct mail_index *index = ctx->mbox->box.index;
+	const struct mail_index_map *map = ctx->view->map;
+	const unsigned int *file_idx;
+	const char *name;
+
+	array_foreach_elem(&ctx->mbox->keywords, name) {
+		unsigned int idx;
+		bool found = FALSE;
+
+		mail_index_keyword_lookup_or_create(index, name, &idx);
+		if (array_is_created(&map->keyword_idx_map)) {
+			array_foreach(&map->keyword_idx_map, file_idx) {
+				if (*file_idx == idx)
+					found = TRUE;
+			}
+		}
+		if (!found)
+			pgbox_sync_log_keyword(ctx->log, name);
+	}
+}
+
+static void
+sync_apply_keywords(struct pgbox_sync_context *ctx,
+		    const struct pgbox_sync_mail *mail, uint32_t seq, bool is_new)
+{
+	struct mail_index *index = ctx->mbox->box.index;
+	ARRAY_TYPE(keyword_indexes) indexes;
+	struct mail_keywords *keywords;
+	unsigned int i, idx;
+
+	if (mail->keyword_count == 0 && is_new)
+		return;
+	t_array_init(&indexes, 8);
+	for (i = 0; i < mail->keyword_count; i++) {
+		const int64_t *id = array_idx(&ctx->rows.keyword_ids,
+					      mail->keyword_idx + i);
+		if (*id > (int64_t)array_count(&ctx->mbox->keywords))
+			continue;
+		mail_index_keyword_lookup_or_create(index,
+			array_idx_elem(&ctx->mbox->keywords, *id - 1), &idx);
+		array_push_back(&indexes, &idx);
+	}
+	keywords = mail_index_keywords_create_from_indexes(index, &indexes);
+	mail_index_update_keywords(ctx->trans, seq, MODIFY_REPLACE, keywords);
+	mail_index_keywords_unref(&keywords);
+}
+
+/* Returns FALSE if the index does not fit. */
+static bool sync_apply_mails(struct pgbox_sync_context *ctx)
+{
+	const struct pgbox_sync_mail *mail;
+	bool fits = TRUE;
+
+	array_foreach(&ctx->rows.mails, mail) T_BEGIN {
+		bool is_new = mail->uid >= ctx->position.uid_next;
+		uint32_t seq = 0;
+
+		if (is_new)
+			mail_index_append(ctx->trans, mail->uid, &seq);
+		else if (!mail_index_lookup_seq(ctx->view, mail->uid, &seq))
+			fits = FALSE;
+		if (seq != 0) {
+			if (!is_new || mail->flags != 0) {
+				mail_index_update_flags(ctx->trans, seq,
+					MODIFY_REPLACE,
+					(enum mail_flags)mail->flags);
+			}
+			sync_apply_keywords(ctx, mail, seq, is_new);
+		}
+	} T_END;
+	return fits;
+}
+
+/* The UIDs of which nothing is known but that they are gone: all below
+   UIDNEXT that are neither mails nor have a tombstone. */
+static void
+sync_get_gaps(struct pgbox_sync_context *ctx, ARRAY_TYPE(seq_range) *gaps)
+{
+	const struct pgbox_sync_mail *mail;
+	const struct pgbox_sync_tombstone *tombstone;
+	ARRAY_TYPE(seq_range) known;
+	const struct seq_range *range;
+	uint32_t next = 1;
+
+	t_array_init(&known, 32);
+	array_foreach(&ctx->rows.mails, mail)
+		seq_range_array_add(&known, mail->uid);
+	array_foreach(&ctx->rows.tombstones, tombstone)
+		seq_range_array_add(&known, tombstone->uid);
+	array_foreach(&known, range) {
+		if (range->seq1 > next) {
+			seq_range_array_add_range(gaps, next,
+						  range->seq1 - 1);
+		}
+		next = range->seq2 + 1;
+	}
+	if (ctx->rows.uid_next > next)
+		seq_range_array_add_range(gaps, next, ctx->rows.uid_next - 1);
+}
+
+static int
+sync_mail_modseq_cmp(const struct pgbox_sync_mail *mail1,
+		     const struct pgbox_sync_mail *mail2)
+{
+	if (mail1->modseq != mail2->modseq)
+		return mail1->modseq < mail2->modseq ? -1 : 1;
+	return mail1->uid < mail2->uid ? -1 : 1;
+}
+
+/* Writes all modseqs and expunges in the order in which they happened. */
+static void sync_apply_modseqs(struct pgbox_sync_context *ctx)
+{
+	struct pgbox_sync_rows *rows = &ctx->rows;
+	const struct pgbox_sync_mail *mails;
+	const struct pgbox_sync_tombstone *tombstones;
+	unsigned int mail_count, tombstone_count, m = 0, t = 0;
+	ARRAY_TYPE(seq_range) gaps;
+	guid_128_t guid;
+
+	t_array_init(&gaps, 32);
+	if (rows->full && rows->tombstones_after > 0)
+		sync_get_gaps(ctx, &gaps);
+
+	array_sort(&rows->mails, sync_mail_modseq_cmp);
+	mails = array_get(&rows->mails, &mail_count);
+	tombstones = array_get(&rows->tombstones, &tombstone_count);
+
+	while (m < mail_count && mails[m].modseq < rows->tombstones_after &&
+	       rows->full) {
+		pgbox_sync_log_modseq(ctx->log, mails[m].uid, mails[m].modseq);
+		m++;
+	}
+	if (array_count(&gaps) > 0) {
+		pgbox_sync_log_expunge_ranges(ctx->log, &gaps,
+					      rows->tombstones_after);
+	}
+	while (m < mail_count || t < tombstone_count) {
+		if (t < tombstone_count &&
+		    (m == mail_count ||
+		     tombstones[t].modseq <= mails[m].modseq)) {
+			mail_generate_guid_128_hash(tombstones[t].guid, guid);
+			pgbox_sync_log_expunge(ctx->log, tombstones[t].uid,
+					       guid, tombstones[t].modseq);
+			t++;
+		} else {
+			pgbox_sync_log_modseq(ctx->log, mails[m].uid,
+					      mails[m].modseq);
+			m++;
+		}
+	}
+	pgbox_sync_log_highest_modseq(ctx->log, rows->modseq);
+}
+
+static void sync_notify_expunge(struct pgbox_sync_context *ctx, uint32_t uid)
+{
+	uint32_t seq;
+
+	if (mail_index_lookup_seq(ctx->view, uid, &seq)) {
+		mailbox_sync_notify(&ctx->mbox->box, uid,
+				    MAILBOX_SYNC_TYPE_EXPUNGE);
+	}
+}
+
+/* Tells plugins what disappears, while the index still has it. */
+static void sync_notify_expunges(struct pgbox_sync_context *ctx)
+{
+	struct mailbox *box = &ctx->mbox->box;
+	const struct pgbox_sync_mail *mail;
+	const struct pgbox_sync_tombstone *tombstone;
+	ARRAY_TYPE(seq_range) live;
+	uint32_t seq, uid, count;
+
+	/* plugins expect a mailbox that is open */
+	if (!box->opened)
+		return;
+	box->tmp_sync_view = ctx->view;
+	if (!ctx->rows.full) {
+		array_foreach(&ctx->rows.tombstones, tombstone)
+			sync_notify_expunge(ctx, tombstone->uid);
+	} else {
+		t_array_init(&live, 32);
+		array_foreach(&ctx->rows.mails, mail)
+			seq_range_array_add(&live, mail->uid);
+		count = mail_index_view_get_messages_count(ctx->view);
+		for (seq = 1; seq <= count; seq++) {
+			mail_index_lookup_uid(ctx->view, seq, &uid);
+			if (!seq_range_exists(&live, uid))
+				sync_notify_expunge(ctx, uid);
+		}
+	}
+	mailbox_sync_notify(box, 0, 0);
+	box->tmp_sync_view = NULL;
+}
+
+/* \Recent is given to one session: the database tells which UIDs are ours. */
+static int sync_apply_recent(struct pgbox_sync_context *ctx)
+{
+	struct pgbox_mailbox *mbox = ctx->mbox;
+	struct pgbox_mailbox_id id;
+	struct pgbox_db_failure failure;
+	struct mail_index_view *view;
+	uint32_t first_uid = ctx->rows.first_recent_uid;
+	uint32_t seq1, seq2;
+
+	if (pgbox_sync_drops_recent(ctx) && first_uid < ctx->rows.uid_next) {
+		pgbox_sync_get_id(mbox, &id);
+		if (pgbox_run_claim_recent(mbox->storage->db, &id,
+					   ctx->rows.uid_next, &first_uid,
+					   &failure) < 0) {
+			pgbox_mailbox_set_failure(mbox, &failure);
+			return -1;
+		}
+		view = mail_index_transaction_open_updated_view(ctx->trans);
+		/* another session may have been faster */
+		if (first_uid < ctx->rows.uid_next &&
+		    mail_index_lookup_seq_range(view, first_uid,
+						ctx->rows.uid_next - 1,
+						&seq1, &seq2)) {
+			mailbox_recent_flags_set_seqs(&mbox->box, view,
+						      seq1, seq2);
+		}
+		mail_index_view_close(&view);
+		first_uid = ctx->rows.uid_next;
+	}
+	if (first_uid > ctx->first_recent_uid) {
+		mail_index_update_header(ctx->trans,
+			offsetof(struct mail_index_header, first_recent_uid),
+			&first_uid, sizeof(first_uid), FALSE);
+	}
+	return 0;
+}
+
+static void sync_apply_header(struct pgbox_sync_context *ctx)
+{
+	struct pgbox_index_header pgbox_hdr;
+
+	if (ctx->uid_validity == 0) {
+		mail_index_update_header(ctx->trans,
+			offsetof(struct mail_index_header, uid_validity),
+			&ctx->rows.uid_validity,
+			sizeof(ctx->rows.uid_validity), TRUE);
+	}
+	if (ctx->rows.uid_next > ctx->position.uid_next) {
+		mail_index_update_header(ctx->trans,
+			offsetof(struct mail_index_header, next_uid),
+			&ctx->rows.uid_next, sizeof(ctx->rows.uid_next),
+			FALSE);
+	}
+	i_zero(&pgbox_hdr);
+	pgbox_hdr.epoch = ctx->rows.epoch;
+	pgbox_hdr.modseq = ctx->rows.modseq;
+	mail_index_update_header_ext(ctx->trans, ctx->mbox->hdr_ext_id, 0,
+				     &pgbox_hdr, sizeof(pgbox_hdr));
+}
+
+/* Returns FALSE if the index has mails or modseqs that the database can't
+   have had: it was restored from elsewhere, or damaged. */
+static bool sync_position_fits(struct pgbox_sync_context *ctx)
+{
+	uint64_t highest = mail_index_modseq_get_highest(ctx->view);
+
+	if (ctx->uid_validity != 0 &&
+	    ctx->uid_validity != ctx->rows.uid_validity)
+		return FALSE;
+	if (ctx->position.uid_next > ctx->rows.uid_next)
+		return FALSE;
+	if (ctx->rows.full) {
+		/* nothing, or all of it is older than what comes */
+		return highest <= 1 || highest < ctx->rows.tombstones_after ||
+			(ctx->uid_validity == 0 &&
+			 highest < PGBOX_MODSEQ_GAP);
+	}
+	return highest < ctx->position.modseq + PGBOX_MODSEQ_GAP;
+}
+
+enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
+{
+	struct mail_index_sync_rec rec;
+
+	if (!sync_position_fits(ctx))
+		return PGBOX_SYNC_RESET;
+	/* nothing should be there: what changes mails goes to the database
+	   first */
+	while (mail_index_sync_next(ctx->sync_ctx, &rec)) ;
+
+	ctx->log = pgbox_sync_log_begin(ctx->trans);
+	sync_apply_keyword_names(ctx);
+	if (!sync_apply_mails(ctx))
+		return PGBOX_SYNC_RESET;
+	sync_apply_modseqs(ctx);
+	sync_apply_header(ctx);
+	if (sync_apply_recent(ctx) < 0)
+		return PGBOX_SYNC_FAILED;
+	sync_notify_expunges(ctx);
+	return PGBOX_SYNC_DONE;
+}

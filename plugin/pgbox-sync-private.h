@@ -1,0 +1,51 @@
+#ifndef PGBOX_SYNC_PRIVATE_H
+#define PGBOX_SYNC_PRIVATE_H
+
+/* A sync in progress, shared by pgbox-sync.c, which asks the database and holds
+   the locks, and pgbox-sync-apply.c, which brings the rows into the index. */
+
+#include "pgbox-query-mail.h"
+#include "pgbox-storage.h"
+
+struct pgbox_sync_log;
+
+struct pgbox_sync_context {
+	struct pgbox_mailbox *mbox;
+	enum mailbox_sync_flags flags;
+	/* MODSEQ of the caller's own change, or 0 */
+	uint64_t own_modseq;
+	pool_t pool;
+
+	/* what the index has */
+	struct pgbox_sync_position position;
+	uint32_t uid_validity, first_recent_uid;
+	/* what the database has more */
+	struct pgbox_sync_rows rows;
+
+	/* while the index is locked: */
+	struct mail_index_sync_ctx *sync_ctx;
+	struct mail_index_view *view;
+	struct mail_index_transaction *trans;
+	struct pgbox_sync_log *log;
+};
+
+/* How a sync, or one step of it, ended */
+enum pgbox_sync_result {
+	PGBOX_SYNC_FAILED = -1,
+	PGBOX_SYNC_DONE = 0,
+	/* something else has to be done first, or was: begin anew */
+	PGBOX_SYNC_AGAIN,
+	/* the index does not fit the mailbox: reset it and begin anew */
+	PGBOX_SYNC_RESET,
+};
+
+/* The mailbox's address for statements */
+void pgbox_sync_get_id(struct pgbox_mailbox *mbox,
+		       struct pgbox_mailbox_id *id_r);
+/* Returns TRUE if \Recent is given to this session. */
+bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx);
+
+/* Applies ctx->rows to ctx->trans, and creates ctx->log for its commit. */
+enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx);
+
+#endif
