@@ -148,6 +148,7 @@ class Dovecot:
         self.conf = os.path.join(directory, "dovecot.conf")
         self.process = None
         self._checked = 0
+        self._reported = set()
         self._make_directories()
         self.write_config()
 
@@ -222,16 +223,24 @@ class Dovecot:
         with open(self.conf, "w", encoding="utf-8") as conf:
             conf.write(text + self._valgrind_config())
 
-    def _valgrind_config(self):
-        """PGBOX_VALGRIND=1 runs the mail processes under valgrind (see `valgrind_errors`)."""
+    def _valgrind(self):
+        """What comes before a command under PGBOX_VALGRIND=1, see `valgrind_errors`."""
         if not os.environ.get("PGBOX_VALGRIND"):
-            return ""
+            return []
         # Dovecot's users need not be able to read the checkout
         suppressions = shutil.copy(SUPPRESSIONS, self.path("valgrind.supp"))
-        command = ("/usr/bin/valgrind --vgdb=no --leak-check=no --num-callers=30 "
-                   f"--suppressions={suppressions} "
-                   f"--log-file={self.path('valgrind')}/%p.log ")
-        return "".join(f"service {name} {{\n  executable = {command}{LIBEXEC_DIR}/{name}\n}}\n"
+        return ["/usr/bin/valgrind", "--vgdb=no", "--num-callers=40", "--leak-check=full",
+                "--errors-for-leak-kinds=definite",
+                "--keep-debuginfo=yes",            # the plugin is unloaded before leaks are shown
+                "--child-silent-after-fork=yes",   # a child that cancels a query ends at once
+                f"--suppressions={suppressions}", f"--log-file={self.path('valgrind')}/%p.log"]
+
+    def _valgrind_config(self):
+        command = self._valgrind()
+        if not command:
+            return ""
+        return "".join(f"service {name} {{\n  executable = "
+                       f"{' '.join(command)} {LIBEXEC_DIR}/{name}\n}}\n"
                        for name in ("imap", "lmtp", "pop3"))
 
     # life
@@ -264,7 +273,8 @@ class Dovecot:
 
     def processes(self, name):
         """The process ids of one service, e.g. "imap"."""
-        return [pid for pid in child_pids(self.process.pid) if process_name(pid) == name]
+        return [pid for pid in child_pids(self.process.pid)
+                if process_name(pid) in (name, f"{LIBEXEC_DIR}/{name}")]
 
     # clients
 
@@ -279,8 +289,8 @@ class Dovecot:
 
     def doveadm(self, *args, check=True, stdin=None):
         """Run doveadm against this instance; CompletedProcess with bytes."""
-        done = subprocess.run(["/usr/bin/doveadm", "-c", self.conf, *args], input=stdin,
-                              capture_output=True, check=False, timeout=300)
+        done = subprocess.run([*self._valgrind(), "/usr/bin/doveadm", "-c", self.conf, *args],
+                              input=stdin, capture_output=True, check=False, timeout=300)
         if check and done.returncode != 0:
             raise AssertionError(f"doveadm {' '.join(args)} ended with {done.returncode}:\n"
                                  f"{done.stderr.decode('utf-8', 'replace')}")
@@ -288,8 +298,9 @@ class Dovecot:
 
     def lda(self, user, data, *args):
         """Deliver by dovecot-lda; CompletedProcess."""
-        return subprocess.run([f"{LIBEXEC_DIR}/dovecot-lda", "-c", self.conf, "-d", user, *args],
-                              input=data, capture_output=True, check=False, timeout=60)
+        command = [*self._valgrind(), f"{LIBEXEC_DIR}/dovecot-lda", "-c", self.conf, "-d", user]
+        return subprocess.run([*command, *args], input=data,
+                              capture_output=True, check=False, timeout=60)
 
     def clear_cache(self, user, in_use=False):
         """What a lost or new host means for pgbox: the index directory is gone.
@@ -329,11 +340,12 @@ class Dovecot:
         return [line for line in text.splitlines() if ALARMING.search(line)]
 
     def valgrind_errors(self):
-        """The valgrind reports that found something."""
+        """The valgrind reports that found something, each of them once."""
         reports = []
-        for name in os.listdir(self.path("valgrind")):
+        for name in set(os.listdir(self.path("valgrind"))) - self._reported:
             with open(self.path("valgrind", name), encoding="utf-8", errors="replace") as log:
                 report = log.read()
             if re.search(r"ERROR SUMMARY: [1-9]", report):
                 reports.append(report)
+                self._reported.add(name)
         return reports

@@ -91,10 +91,13 @@ class Lab:
             instance.stop()
         if self._postgres is not None:
             self._postgres.stop()
+        reports = [report for instance in self.instances for report in instance.valgrind_errors()]
         if os.environ.get("PGBOX_KEEP"):
             print(f"PGBOX_KEEP: left {self.directory}")
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
+        # of processes that outlived the module in which they were started
+        assert not reports, "\n".join(reports)
 
     def log_tails(self):
         tails = [f"--- log of {instance.name}\n{instance.log_tail()}"

@@ -86,10 +86,18 @@ def _parent_of(pid):
 
 
 def process_name(pid):
-    """The executable's name (argv[0] may have been overwritten), or '' when it is gone."""
+    """The executable's name (argv[0] may have been overwritten), or '' when it is gone.
+
+    Under valgrind, the path of what valgrind runs.
+    """
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-            return comm.read().strip()
+            name = comm.read().strip()
+        if name.startswith("memcheck"):
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as cmdline:
+                words = cmdline.read().split("\0")[1:]
+            return next((word for word in words if word.startswith("/")), name)
+        return name
     except OSError:
         return ""
 
