@@ -12,6 +12,7 @@
 #include "unlink-directory.h"
 #include "mail-storage-private.h"
 #include "pgbox-compat.h"
+#include "pgbox-inbox.h"
 #include "pgbox-list-private.h"
 
 #include <dirent.h>
@@ -66,11 +67,22 @@ static const char *mailbox_path(const char *dir, const guid_128_t guid)
 	return t_strconcat(dir, "/", guid_128_to_string(guid), NULL);
 }
 
+void pgbox_list_set_opening(struct mailbox_list *_list, const char *name,
+			    const guid_128_t guid)
+{
+	struct pgbox_mailbox_list *list = PGBOX_MAILBOX_LIST(_list);
+
+	list->opening_name = name;
+	guid_128_copy(list->opening_guid, guid);
+}
+
 int pgbox_list_get_path(struct mailbox_list *list, const char *name,
 			enum mailbox_list_path_type type, const char **path_r)
 {
+	const struct pgbox_mailbox_list *pgbox_list = PGBOX_MAILBOX_LIST(list);
 	const struct pgbox_mailbox_row *row;
 	const char *dir;
+	guid_128_t guid;
 	int ret;
 
 	*path_r = NULL;
@@ -80,6 +92,16 @@ int pgbox_list_get_path(struct mailbox_list *list, const char *name,
 
 	if (!list_get_mailboxes_dir(list, type, &dir))
 		return 0;
+	if (null_strcmp(pgbox_list->opening_name, name) == 0) {
+		*path_r = mailbox_path(dir, pgbox_list->opening_guid);
+		return 1;
+	}
+	/* that the path is right is seen to when the mailbox is opened */
+	if (type == MAILBOX_LIST_PATH_TYPE_MAILBOX &&
+	    pgbox_inbox_get_guid(list, name, guid)) {
+		*path_r = mailbox_path(dir, guid);
+		return 1;
+	}
 	if ((ret = pgbox_list_lookup(list, name, FALSE, &row)) < 0)
 		return -1;
 	if (ret == 0) {

@@ -45,6 +45,11 @@ struct pgbox_mailbox_list {
 	struct pgbox_mailbox_row last_row;
 	struct pgbox_list_moment last_read_at;
 	bool last_valid;
+
+	/* The mailbox that is being opened, or NULL, and whose directory that
+	   is: its row may not have been read. */
+	const char *opening_name;
+	guid_128_t opening_guid;
 };
 
 #define PGBOX_MAILBOX_LIST(s) \
@@ -66,6 +71,10 @@ void pgbox_list_rows_unref(struct pgbox_list_rows **rows);
 /* Returns the index of the first row whose name is not less. */
 unsigned int pgbox_list_rows_find(const struct pgbox_list_rows *rows,
 				  const char *name);
+/* While a mailbox is opened, tells its GUID, so that its paths need no lookup;
+   name is NULL afterwards. */
+void pgbox_list_set_opening(struct mailbox_list *list, const char *name,
+			    const guid_128_t guid);
 /* Something of the account was changed by us: forget what was read. */
 void pgbox_list_changed(struct mailbox_list *list);
 

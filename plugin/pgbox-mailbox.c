@@ -9,6 +9,7 @@
 #include "mail-index-modseq.h"
 #include "mail-search.h"
 #include "pgbox-compat.h"
+#include "pgbox-inbox.h"
 #include "pgbox-list-private.h"
 #include "pgbox-mail-window.h"
 #include "pgbox-storage.h"
@@ -80,12 +81,40 @@ static int pgbox_mailbox_read_row(struct pgbox_mailbox *mbox)
 	mbox->uid_validity = row->uid_validity;
 	mbox->uid_next = row->uid_next;
 	mbox->modseq = row->modseq;
+	mbox->row_remembered = FALSE;
+	pgbox_inbox_remember(mbox);
 	return 1;
 }
 
 int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox)
 {
 	return mbox->mailbox_id != 0 ? 1 : pgbox_mailbox_read_row(mbox);
+}
+
+int pgbox_mailbox_verify(struct pgbox_mailbox *mbox)
+{
+	int ret;
+
+	if (!mbox->row_remembered)
+		return 1;
+	pgbox_inbox_forget(mbox);
+	ret = pgbox_mailbox_read_row(mbox);
+	if (ret == 0 && mailbox_is_autocreated(&mbox->box)) {
+		/* As lib-storage would have done when it was opened. It fails
+		   if someone else was faster, which is as good. */
+		(void)pgbox_mailbox_create(&mbox->box, NULL, FALSE);
+		ret = pgbox_mailbox_read_row(mbox);
+	}
+	return ret;
+}
+
+/* Whoever only adds messages needs no look-up. */
+static int pgbox_mailbox_open_row(struct pgbox_mailbox *mbox)
+{
+	mbox->row_remembered =
+		(mbox->box.flags & MAILBOX_FLAG_SAVEONLY) != 0 &&
+		pgbox_inbox_get(mbox);
+	return mbox->row_remembered ? 1 : pgbox_mailbox_read_row(mbox);
 }
 
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox)
@@ -168,16 +197,21 @@ static int pgbox_mailbox_open(struct mailbox *box)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 	guid_128_t old_guid;
+	int ret;
 
 	/* also when it was looked up before: it may be gone since */
 	guid_128_copy(old_guid, mbox->guid);
-	if (pgbox_mailbox_read_row(mbox) <= 0)
+	if (pgbox_mailbox_open_row(mbox) <= 0)
 		return -1;
 	if (!guid_128_equals(old_guid, mbox->guid))
 		pgbox_mailbox_forget_index(box);
-	if (index_storage_mailbox_open(box, FALSE) < 0)
+	pgbox_list_set_opening(box->list, box->name, mbox->guid);
+	ret = index_storage_mailbox_open(box, FALSE);
+	if (ret == 0)
+		pgbox_mailbox_create_control_dir(box);
+	pgbox_list_set_opening(box->list, NULL, mbox->guid);
+	if (ret < 0)
 		return -1;
-	pgbox_mailbox_create_control_dir(box);
 
 	mbox->hdr_ext_id =
 		mail_index_ext_register(box->index, PGBOX_INDEX_HEADER_NAME,

@@ -4,6 +4,7 @@
 #include "lib.h"
 #include "pgbox-db.h"
 #include "pgbox-storage.h"
+#include "pgbox-inbox.h"
 #include "pgbox-list-private.h"
 #include "pgbox-plugin.h"
 
@@ -20,5 +21,6 @@ void pgbox_plugin_deinit(void)
 {
 	mailbox_list_unregister(&pgbox_mailbox_list);
 	mail_storage_class_unregister(&pgbox_storage);
+	pgbox_inbox_deinit();
 	pgbox_db_deinit();
 }

@@ -154,7 +154,10 @@ struct pgbox_add_result {
 };
 
 /* Adds mails, which are all new messages or all copies; never none. */
+/* mailbox_name: NOT_FOUND unless the mailbox has still this name; NULL if it may
+   have any. */
 int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const char *mailbox_name,
 		     const struct pgbox_new_mail *mails, unsigned int count,
 		     struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r);

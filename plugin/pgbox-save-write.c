@@ -49,8 +49,10 @@ run_write(struct pgbox_save_writer *writer, unsigned int idx,
 
 	if (!mail_is_copy(mails)) {
 		writer->operation = 0;
-		return pgbox_run_save(writer->db, &writer->id, mails, count,
-				      result_r, failure_r);
+		return pgbox_run_save(writer->db, &writer->id,
+				      writer->ctx->mbox->row_remembered ?
+				      writer->ctx->mbox->box.name : NULL,
+				      mails, count, result_r, failure_r);
 	}
 	writer->operation = pgbox_operation_create();
 	return pgbox_run_copy(writer->db, &writer->id, mails, count,
@@ -77,6 +79,17 @@ runs_write(struct pgbox_save_writer *writer, struct pgbox_add_result *result_r,
 		array_append_array(&result_r->uids, &result.uids);
 	}
 	return pgbox_db_commit(writer->db, failure_r);
+}
+
+static int
+writer_run(struct pgbox_save_writer *writer, struct pgbox_add_result *result_r,
+	   struct pgbox_db_failure *failure_r)
+{
+	writer->id.account_id = writer->ctx->mbox->storage->account_id;
+	writer->id.mailbox_id = writer->ctx->mbox->mailbox_id;
+	return run_length(writer, 0) == writer->count ?
+		run_write(writer, 0, writer->count, result_r, failure_r) :
+		runs_write(writer, result_r, failure_r);
 }
 
 /* The commit got no answer. All runs are one transaction, so the last one
@@ -165,10 +178,6 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 	struct pgbox_save_writer writer = {
 		.ctx = ctx,
 		.db = ctx->mbox->storage->db,
-		.id = {
-			.account_id = ctx->mbox->storage->account_id,
-			.mailbox_id = ctx->mbox->mailbox_id,
-		},
 		.count = array_count(&ctx->mails),
 	};
 	struct pgbox_new_mail *mails =
@@ -183,10 +192,14 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 		mails[i++] = save_mail->mail;
 	writer.mails = mails;
 
-	if (run_length(&writer, 0) == writer.count)
-		ret = run_write(&writer, 0, writer.count, result_r, &failure);
-	else
-		ret = runs_write(&writer, result_r, &failure);
+	ret = writer_run(&writer, result_r, &failure);
+	if (ret < 0 && failure.error == PGBOX_DB_ERROR_NOT_FOUND &&
+	    ctx->mbox->row_remembered) {
+		/* another mailbox has the name now */
+		if (pgbox_mailbox_verify(ctx->mbox) <= 0)
+			return -1;
+		ret = writer_run(&writer, result_r, &failure);
+	}
 	if (ret < 0) {
 		if (failure.error != PGBOX_DB_ERROR_UNCERTAIN) {
 			save_set_failure(ctx, &failure);

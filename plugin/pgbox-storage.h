@@ -55,6 +55,9 @@ struct pgbox_mailbox {
 
 	/* id of struct pgbox_index_header's extension in box.index */
 	uint32_t hdr_ext_id;
+	/* the row was not read but remembered (pgbox-inbox.h): good for adding
+	   new messages, which the database then checks */
+	bool row_remembered;
 	/* names of mailbox_keyword by keyword_id - 1, as far as they are known;
 	   from box.pool */
 	ARRAY_TYPE(const_string) keywords;
@@ -95,6 +98,9 @@ pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
    Returns 1 if it exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is
    set), -1 on failure with the storage's error set. */
 int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox);
+/* Reads the row if it was only remembered; creates an INBOX that is gone.
+   Returns as pgbox_mailbox_lookup(). */
+int pgbox_mailbox_verify(struct pgbox_mailbox *mbox);
 /* The database said that the row is gone: the mailbox was deleted elsewhere.
    Ends the session's use of it cleanly. */
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);

@@ -9,9 +9,10 @@
 --   p_flags, p_uid (wanted, or 0), p_pop3_uidl, p_pop3_order;
 --   p_min_modseq, lowest MODSEQ of the change, or 0;
 --   p_keyword_message, p_keyword: keywords of messages;
---   p_part_message ... p_part_lines: rows of message_part.
+--   p_part_message ... p_part_lines: rows of message_part;
+--   p_mailbox_name: the name that the mailbox must still have, or null.
 -- Returns UIDVALIDITY, the MODSEQ and the UIDs in the order of the messages.
--- Errors: PB404 mailbox or upload does not exist, PB413 no UIDs left.
+-- Errors: PB404 mailbox (of this name) or upload does not exist, PB413 no UIDs left.
 -- Locks: rows of message_upload, mailbox row.
 -- Writes: message, message_chunk, message_part, message_upload, mail,
 --   mail_keyword, mailbox_keyword, mailbox.
@@ -54,6 +55,7 @@ create or replace function pgbox.mail_save(
     p_part_header_size bigint[],
     p_part_body_size bigint[],
     p_part_body_lines int[],
+    p_mailbox_name text default null,
     out r_uid_validity bigint,
     out r_modseq bigint,
     out r_uids bigint[]
@@ -131,6 +133,11 @@ begin
     );
 
     v_box := pgbox.mailbox_lock(p_account_id, p_mailbox_id);
+    if v_box.name <> p_mailbox_name then
+        raise exception using
+            errcode = 'PB404',
+            message = format('mailbox %s is not %L any more', p_mailbox_id, p_mailbox_name);
+    end if;
     r_uid_validity := v_box.uid_validity;
     r_modseq := greatest(v_box.modseq + 65536, (p_min_modseq + 65535) / 65536 * 65536);
     r_uids := pgbox.uids_assign(v_box.uid_next, p_uid);

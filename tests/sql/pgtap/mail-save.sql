@@ -1,7 +1,7 @@
 -- mail_save(), upload_begin(), upload_chunk(), upload_abort()
 begin;
 set local search_path = tap, public;
-select plan(21);
+select plan(22);
 
 select tap.new_mailbox('a');
 create temporary table old as select tap.modseq('a') as modseq;
@@ -20,6 +20,11 @@ select is((select count(*) from pgbox.message_chunk), 9::bigint, 'each message h
 select is((select count(*) from pgbox.message_part), 5::bigint, 'and parts where they were given');
 select throws_ok($$select tap.save('missing')$$, 'PB404', null, 'a mailbox that does not exist is refused');
 select is((select count(*) from pgbox.message), 9::bigint, 'and leaves no message');
+select throws_ok($$
+    select pgbox.mail_save(tap.account(), tap.mailbox('a'), '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}',
+        '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', 0, '{}', '{}', '{}', '{}', '{}', '{}',
+        '{}', '{}', '{}', '{}', '{}', '{}', '{}', 'b')
+    $$, 'PB404', null, 'a mailbox that has another name than expected is refused');
 
 -- Uploads
 create temporary table upload as
