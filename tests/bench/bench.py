@@ -82,12 +82,12 @@ class Bench:
     def full_user(self):
         """20,000 different messages of 10 KB in INBOX."""
         return self._filled_user("full", lambda side, user: append_many(
-            side.server(), user, "INBOX", self.size.mailbox, self.size.mailbox_size))
+            side.server("fill"), user, "INBOX", self.size.mailbox, self.size.mailbox_size))
 
     def folder_user(self):
         """500 folders with three messages in each."""
         def fill(side, user):
-            with FastImap(side.server(), user) as imap:
+            with FastImap(side.server("fill"), user) as imap:
                 for number in range(self.size.folders):
                     imap.run(f'CREATE "folder {number}"')
                     for _ in range(3):

@@ -93,12 +93,12 @@ def fill_small(side, user, count):
     new messages, so the cost of reading them is the same as if each had been delivered.
     """
     first = min(count, 1000)
-    append_many(side.server(), user, "INBOX", first, SMALL_SIZE)
+    append_many(side.server("fill"), user, "INBOX", first, SMALL_SIZE)
     if side.name == "pgbox":
         multiply(side.lab.postgres, user, count)
         return
     have = first
-    with FastImap(side.server(), user) as imap:
+    with FastImap(side.server("fill"), user) as imap:
         imap.run("SELECT INBOX")
         while have < count:
             more = min(have, count - have)

@@ -50,15 +50,17 @@ class Side:
         main    what most cases use
         other   a second frontend of the same users; sdbox has only one
         quota   with the quota plugin
+        fill    for what is not measured: sdbox writes without flushing
         """
-        if self.name == "sdbox" and purpose == "other":
+        if (self.name, purpose) in (("sdbox", "other"), ("pgbox", "fill")):
             purpose = "main"
         if purpose not in self._instances:
             self._instances[purpose] = self._start(purpose)
         return self._instances[purpose]
 
     def _start(self, purpose):
-        options = {"extra": IMAP_PROCESSES + f"mail_fsync = {self.fsync}\n"}
+        fsync = "never" if purpose == "fill" else self.fsync
+        options = {"extra": IMAP_PROCESSES + f"mail_fsync = {fsync}\n"}
         if self.name == "pgbox":
             options["plugin"] = dict(PLUGIN_SETTINGS)
         if purpose == "quota":
