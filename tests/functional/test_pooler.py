@@ -8,11 +8,12 @@ import pytest
 from pgboxtest import messages
 from pgboxtest.dovecot import Dovecot, Options
 from pgboxtest.lab import plugin_path
-from pgboxtest.postgres import DATABASE, FRONTEND_ROLE
+from pgboxtest.postgres import DATABASE
 from pgboxtest.process import free_port, port_answers, start_server, stop_server, wait_until
 
 pytestmark = pytest.mark.usefixtures("pgbox_only")
 
+ROLE = "pgbox_pooled"  # its own, to count its connections
 POOL_SIZE = 2
 CONFIG = """\
 [databases]
@@ -31,12 +32,13 @@ default_pool_size = {pool_size}
 @pytest.fixture(scope="module")
 def pooler(lab):
     """The port of a running pgbouncer."""
+    lab.postgres.sql(f"create role {ROLE} login in role pgbox_mail")
     directory = os.path.join(lab.directory, "pooler")
     os.makedirs(directory)
     port = free_port()
     config = os.path.join(directory, "pgbouncer.ini")
     with open(config, "w", encoding="utf-8") as file:
-        file.write(CONFIG.format(database=DATABASE, role=FRONTEND_ROLE, port=port,
+        file.write(CONFIG.format(database=DATABASE, role=ROLE, port=port,
                                  socket_dir=lab.postgres.directory,
                                  server_port=lab.postgres.port, pool_size=POOL_SIZE))
     process = start_server(["/usr/sbin/pgbouncer", config], os.path.join(directory, "log"),
@@ -49,7 +51,7 @@ def pooler(lab):
 @pytest.fixture(scope="module")
 def servers(lab, pooler):
     """Two frontends behind the pooler."""
-    dsn = f"host=127.0.0.1 port={pooler} dbname={DATABASE} user={FRONTEND_ROLE}"
+    dsn = f"host=127.0.0.1 port={pooler} dbname={DATABASE} user={ROLE}"
     home = os.path.join(lab.directory, "home-pooled")
     instances = []
     for name in "ab":
@@ -79,7 +81,8 @@ def test_sessions_share_connections(lab, servers, user):
             values["FLAGS"] = sorted(set(values["FLAGS"]) - {b"\\Recent"})
             assert b"\\Flagged" in values["FLAGS"]
         assert answer == flags[0]
-    assert 1 <= len(lab.postgres.frontend_backends()) <= POOL_SIZE
+    connections = lab.postgres.sql(f"select pid from pg_stat_activity where usename = '{ROLE}'")
+    assert 1 <= len(connections) <= POOL_SIZE
     for imap in sessions:
         imap.logout()
 
