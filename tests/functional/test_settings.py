@@ -98,10 +98,14 @@ def test_other_account(configured, lab, user):
 
 def test_idle_sessions_hold_no_connection(configured, lab, user):
     """After pgbox_idle_disconnect the connection is gone; the session notices nothing."""
-    server = configured(pgbox_idle_disconnect="1s")
+    mark = "idle-disconnect"  # other instances have connections too
+    server = configured(pgbox_idle_disconnect="1s",
+                        pgbox_dsn=f"{lab.postgres.frontend_dsn} application_name={mark}")
+    connections = f"select pid from pg_stat_activity where application_name = '{mark}'"
     with server.imap(user) as imap:
         imap.select("INBOX")
-        wait_until(lambda: not lab.postgres.frontend_backends(), "the connection to be dropped",
+        assert lab.postgres.sql(connections)
+        wait_until(lambda: not lab.postgres.sql(connections), "the connection to be dropped",
                    timeout=15)
         imap.append("INBOX", messages.numbered(1))
         imap.ok("NOOP")
