@@ -34,8 +34,9 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 -- Rows are found by key, one by one. Without statistics, as after a bulk load,
--- the planner believes that reading the whole mailbox is cheaper. What is off adds
--- to the estimate so much that each statement would be compiled.
+-- the planner believes that reading the whole mailbox is cheaper, even once for each
+-- row of a list: "limit 1" keeps it from that. What is off adds to the estimate so
+-- much that each statement would be compiled.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_seqscan = off
@@ -47,6 +48,7 @@ declare
     v_modseq bigint := v_box.modseq + 65536;
     v_changed_uids bigint[] := '{}';
     v_uids bigint[];
+    v_rows tid[];
     v_flags smallint[];
     v_unseen int := 0;
     v_expunged int := 0;
@@ -67,24 +69,28 @@ begin
     if cardinality(p_flag_uid) > 0 then
         select
             array_agg(m.uid),
+            array_agg(m.ctid),
             array_agg((m.flags & ~o.remove | o.add)::smallint),
             sum(((m.flags & 8) - ((m.flags & ~o.remove | o.add) & 8)) / 8)
-        into v_uids, v_flags, v_unseen
+        into v_uids, v_rows, v_flags, v_unseen
         from unnest(p_flag_uid, p_flag_add, p_flag_remove) o (uid, add, remove)
-        join pgbox.mail m
-            on m.account_id = p_account_id
-            and m.mailbox_id = p_mailbox_id
-            and m.uid = o.uid
+        cross join lateral (
+            select x.uid, x.flags, x.ctid
+            from pgbox.mail x
+            where x.account_id = p_account_id
+                and x.mailbox_id = p_mailbox_id
+                and x.uid = o.uid
+            limit 1
+        ) m
         where (m.flags & ~o.remove | o.add) <> m.flags
             and m.uid <> all (r_conflict_uids);
         if v_uids is not null then
+            -- The rows stay where they are: nobody else has the mailbox's lock.
             update pgbox.mail m
             set flags = n.flags,
                 modseq = v_modseq
-            from unnest(v_uids, v_flags) n (uid, flags)
-            where m.account_id = p_account_id
-                and m.mailbox_id = p_mailbox_id
-                and m.uid = n.uid;
+            from unnest(v_rows, v_flags) n (place, flags)
+            where m.ctid = n.place;
             v_changed_uids := v_uids;
         end if;
     end if;

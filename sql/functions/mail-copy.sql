@@ -32,8 +32,9 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 -- Rows are found by key, one by one. Without statistics, as after a bulk load,
--- the planner believes that reading the whole mailbox is cheaper. What is off adds
--- to the estimate so much that each statement would be compiled.
+-- the planner believes that reading the whole mailbox is cheaper, even once for each
+-- row of a list: "limit 1" keeps it from that. What is off adds to the estimate so
+-- much that each statement would be compiled.
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_seqscan = off
@@ -67,13 +68,21 @@ begin
     select array_agg(m.message_id order by s.place), sum(x.size)
     into v_message_ids, v_bytes
     from unnest(p_source_mailbox_id, p_source_uid) with ordinality s (mailbox_id, uid, place)
-    join pgbox.mail m
-        on m.account_id = p_account_id
-        and m.mailbox_id = s.mailbox_id
-        and m.uid = s.uid
-    join pgbox.message x
-        on x.account_id = p_account_id
-        and x.message_id = m.message_id;
+    cross join lateral (
+        select y.message_id
+        from pgbox.mail y
+        where y.account_id = p_account_id
+            and y.mailbox_id = s.mailbox_id
+            and y.uid = s.uid
+        limit 1
+    ) m
+    cross join lateral (
+        select y.size
+        from pgbox.message y
+        where y.account_id = p_account_id
+            and y.message_id = m.message_id
+        limit 1
+    ) x;
     if coalesce(cardinality(v_message_ids), 0) <> v_count then
         raise exception using
             errcode = 'PB410',

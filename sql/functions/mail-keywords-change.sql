@@ -33,7 +33,8 @@ begin
     );
     v_ids := pgbox.keyword_ids(p_account_id, p_mailbox_id, v_names);
 
-    with wish as (
+    -- Written for many mails at once: see the settings of mail_change().
+    with wish as materialized (
         select u.uid, i.keyword_id, u.add
         from unnest(p_uid, p_keyword, p_add) u (uid, name, add)
         join pgbox.mailbox_keyword i
@@ -43,33 +44,42 @@ begin
         where u.uid <> all (p_conflict_uid)
     ), cleared as (
         delete from pgbox.mail_keyword k
-        using unnest(p_clear_uid) c (uid)
         where k.account_id = p_account_id
             and k.mailbox_id = p_mailbox_id
-            and k.uid = c.uid
+            and k.uid = any (p_clear_uid)
             and k.uid <> all (p_conflict_uid)
-            and not exists (
-                select from wish w
-                where w.uid = k.uid and w.keyword_id = k.keyword_id
-            )
+            and (k.uid, k.keyword_id) not in (select w.uid, w.keyword_id from wish w)
         returning k.uid
     ), gone as (
         delete from pgbox.mail_keyword k
-        using wish w
-        where not w.add
-            and k.account_id = p_account_id
-            and k.mailbox_id = p_mailbox_id
-            and k.uid = w.uid
-            and k.keyword_id = w.keyword_id
+        using (
+            select x.place
+            from wish w
+            cross join lateral (
+                select y.ctid as place
+                from pgbox.mail_keyword y
+                where y.account_id = p_account_id
+                    and y.mailbox_id = p_mailbox_id
+                    and y.uid = w.uid
+                    and y.keyword_id = w.keyword_id
+                limit 1
+            ) x
+            where not w.add
+        ) g
+        where k.ctid = g.place
         returning k.uid
     ), come as (
         insert into pgbox.mail_keyword (account_id, mailbox_id, uid, keyword_id)
-        select p_account_id, p_mailbox_id, w.uid, w.keyword_id
+        select p_account_id, p_mailbox_id, m.uid, w.keyword_id
         from wish w
-        join pgbox.mail m
-            on m.account_id = p_account_id
-            and m.mailbox_id = p_mailbox_id
-            and m.uid = w.uid
+        cross join lateral (
+            select x.uid
+            from pgbox.mail x
+            where x.account_id = p_account_id
+                and x.mailbox_id = p_mailbox_id
+                and x.uid = w.uid
+            limit 1
+        ) m
         where w.add
         on conflict do nothing
         returning uid
