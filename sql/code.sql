@@ -27,6 +27,8 @@
 \ir functions/raise-epoch.sql
 \ir functions/session-begin.sql
 \ir functions/subscription-set.sql
+\ir functions/text-claim.sql
+\ir functions/text-store.sql
 \ir functions/uid-validity-next.sql
 \ir functions/uids-assign.sql
 \ir functions/uids-compress.sql

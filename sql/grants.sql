@@ -29,6 +29,8 @@ grant execute on function
     pgbox.mail_copy,
     pgbox.mail_change,
     pgbox.operation_done,
+    pgbox.text_claim,
+    pgbox.text_store,
     pgbox.purge
 to pgbox_mail;
 
@@ -40,7 +42,9 @@ grant select on
     pgbox.mail,
     pgbox.expunged,
     pgbox.message,
-    pgbox.message_chunk
+    pgbox.message_chunk,
+    pgbox.message_text,
+    pgbox.message_text_queue
 to pgbox_mail;
 
 -- Analysts: no body, no key that is a credential, nothing to write.

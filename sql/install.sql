@@ -5,3 +5,4 @@
 \ir schema/02-account.sql
 \ir schema/03-message.sql
 \ir schema/04-mail.sql
+\ir schema/05-text.sql

@@ -239,6 +239,46 @@ from (
         and u.message_id is null
 ) as wrong;
 
+select 'every text and every queued one is of a message',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('message %s of account %s', message_id, account_id) as detail,
+        row_number() over (order by account_id, message_id) as place
+    from (
+        select account_id, message_id
+        from pgbox.message_text
+        union
+        select account_id, message_id
+        from pgbox.message_text_queue
+    ) as text
+    where not exists (
+        select from pgbox.message g
+        where g.account_id = text.account_id
+            and g.message_id = text.message_id
+    )
+) as wrong;
+
+select 'every message has its text or is queued',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('message %s of account %s', g.message_id, g.account_id) as detail,
+        row_number() over (order by g.account_id, g.message_id) as place
+    from pgbox.message g
+    where not exists (
+        select from pgbox.message_text_queue q
+        where q.account_id = g.account_id
+            and q.message_id = g.message_id
+    )
+        and not exists (
+            select from pgbox.message_text t
+            where t.account_id = g.account_id
+                and t.message_id = g.message_id
+                and t.body is not null
+        )
+) as wrong;
+
 -- Messages. The length of a chunk is known without reading it.
 
 select 'every message has all its bytes',

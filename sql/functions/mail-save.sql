@@ -15,7 +15,7 @@
 -- Errors: PB404 mailbox (of this name) or upload does not exist, PB413 no UIDs left.
 -- Locks: rows of message_upload, mailbox row.
 -- Writes: message, message_chunk, message_part, message_upload, mail,
---   mail_keyword, mailbox_keyword, mailbox.
+--   mail_keyword, mailbox_keyword, mailbox, message_text_queue.
 create or replace function pgbox.mail_save(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -131,6 +131,9 @@ begin
         disposition, filename, header_offset, header_size,
         body_size, body_lines
     );
+    insert into pgbox.message_text_queue (account_id, message_id)
+    select p_account_id, m.id
+    from unnest(v_ids) m (id);
 
     v_box := pgbox.mailbox_lock(p_account_id, p_mailbox_id);
     if v_box.name <> p_mailbox_name then

@@ -3,7 +3,8 @@
 -- Parameters: account; mailbox; the time before which the mails were expunged;
 --   the most tombstones to look at.
 -- Returns how many tombstones were looked at.
--- Locks: the tombstones. Writes: message, message_chunk, message_part, expunged.
+-- Locks: the tombstones. Writes: message, message_chunk, message_part,
+--   message_text, message_text_queue, expunged.
 create or replace function pgbox.messages_remove(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -62,6 +63,12 @@ begin
     delete from pgbox.message_part p
     where p.account_id = p_account_id
         and p.message_id = any (v_message_ids);
+    delete from pgbox.message_text_queue q
+    where q.account_id = p_account_id
+        and q.message_id = any (v_message_ids);
+    delete from pgbox.message_text t
+    where t.account_id = p_account_id
+        and t.message_id = any (v_message_ids);
     delete from pgbox.message s
     where s.account_id = p_account_id
         and s.message_id = any (v_message_ids);

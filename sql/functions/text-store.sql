@@ -1,0 +1,78 @@
+-- Stores text of messages and takes them off the queue. One that was purged
+-- meanwhile is not on the queue any more, and its text is dropped.
+-- Parameters: account; parallel arrays: messages, their text (see
+--   message_text; the header is null if there is no text at all, the body if it
+--   was not extracted), and why something is missing that must not be tried
+--   again, or null.
+-- Returns how many were stored.
+-- Locks: rows of message_text_queue. Writes: message_text, message_text_queue.
+create or replace function pgbox.text_store(
+    p_account_id bigint,
+    p_message_id bigint[],
+    p_header text[],
+    p_from_field text[],
+    p_to_field text[],
+    p_cc_field text[],
+    p_bcc_field text[],
+    p_subject_field text[],
+    p_body text[],
+    p_error text[]
+)
+returns int
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    v_queued bigint[];
+    v_count int;
+begin
+    v_queued := array(
+        select q.message_id
+        from pgbox.message_text_queue q
+        where q.account_id = p_account_id
+            and q.message_id = any (p_message_id)
+        order by q.message_id
+        for update
+    );
+    insert into pgbox.message_text as old (
+        account_id, message_id, header, from_field, to_field, cc_field, bcc_field, subject_field, body
+    )
+    select
+        p_account_id, t.id, t.header, t.from_field, t.to_field, t.cc_field, t.bcc_field, t.subject_field, t.body
+    from unnest(
+        p_message_id, p_header, p_from_field, p_to_field, p_cc_field, p_bcc_field, p_subject_field, p_body
+    ) t (id, header, from_field, to_field, cc_field, bcc_field, subject_field, body)
+    where t.id = any (v_queued)
+        and t.header is not null
+    on conflict (account_id, message_id) do update
+    set header = excluded.header,
+        from_field = excluded.from_field,
+        to_field = excluded.to_field,
+        cc_field = excluded.cc_field,
+        bcc_field = excluded.bcc_field,
+        subject_field = excluded.subject_field,
+        body = excluded.body
+    -- what is there stays if another process was faster with all of it
+    where old.body is null;
+    get diagnostics v_count = row_count;
+    delete from pgbox.message_text_queue q
+    using unnest(p_message_id, p_header, p_body) t (id, header, body)
+    where q.account_id = p_account_id
+        and q.message_id = t.id
+        and t.header is not null
+        and t.body is not null;
+    update pgbox.message_text_queue q
+    set has_header = q.has_header or t.header is not null,
+        attempts = 0,
+        leased_until = null,
+        error = t.error
+    from unnest(p_message_id, p_header, p_body, p_error) t (id, header, body, error)
+    where q.account_id = p_account_id
+        and q.message_id = t.id
+        and (t.header is null or t.body is null);
+    return v_count;
+end
+$$;
+
+comment on function pgbox.text_store is 'Stores text of messages and takes them off the queue.';

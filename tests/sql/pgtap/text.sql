@@ -1,0 +1,59 @@
+-- text_claim(), text_store()
+begin;
+set local search_path = tap, public;
+select plan(18);
+
+create function tap.claim(p_box text, p_limit int default 10, p_bodies boolean default true, p_max_uid bigint default 100)
+returns text language sql as $$
+    select coalesce(string_agg(uid::text, ',' order by uid), '')
+    from pgbox.text_claim(tap.account(), tap.mailbox(p_box), p_max_uid, p_bodies, p_limit)
+$$;
+create function tap.store(p_box text, p_uid bigint, p_header text, p_body text, p_error text default null)
+returns int language sql as $$
+    select pgbox.text_store(tap.account(), array[message_id], array[p_header], array['F'], array['T'], array['C'],
+        array['B'], array['S'], array[p_body], array[p_error])
+    from pgbox.mail
+    where mailbox_id = tap.mailbox(p_box)
+        and uid = p_uid
+$$;
+create function tap.queued() returns text language sql as $$
+    select coalesce(string_agg(m.uid::text, ',' order by m.uid), '')
+    from pgbox.message_text_queue q
+    join pgbox.mail m using (account_id, message_id)
+    where m.mailbox_id = tap.mailbox('a')
+$$;
+
+select tap.new_mailbox('a');
+select tap.new_mailbox('b');
+select tap.save('a') from generate_series(1, 5);
+select is(tap.queued(), '1,2,3,4,5', 'a new message is queued');
+select tap.copy('a', '{1}', 'b');
+select is((select count(*) from pgbox.message_text_queue), 5::bigint, 'a copy is no new message');
+
+select is(tap.claim('a', 2), '1,2', 'as many as wanted are taken');
+select is(tap.claim('b', 2), '', 'nobody else gets them, from wherever');
+select is(tap.claim('a', 10, p_max_uid => 4), '3,4', 'none above the highest UID wanted');
+select is(tap.store('a', 1, 'H', 'B'), 1, 'text is stored');
+select is((select (t.header, from_field, to_field, cc_field, bcc_field, subject_field, body)::text from pgbox.message_text t),
+    '(H,F,T,C,B,S,B)', 'each in its column');
+select is(tap.store('a', 1, 'other', 'other'), 0, 'but not twice');
+select is(tap.store('a', 2, 'H', null), 1, 'text without body is stored');
+select is(tap.store('a', 3, null, null, 'broken'), 0, 'a message can be marked');
+select is(tap.queued(), '2,3,4,5', 'what is not complete stays queued');
+
+update pgbox.message_text_queue set leased_until = now() - interval '1 second' where leased_until is not null;
+select is(tap.claim('a', 10, false), '5', 'one with all but its body is not taken without need; new ones come first');
+select is(tap.claim('a', 10), '2', 'with need it is');
+select is(tap.claim('a', 10), '4', 'one that was begun before comes alone');
+update pgbox.message_text_queue set leased_until = null, attempts = 3;
+select is(tap.claim('a', 10), '', 'after three attempts none any more');
+select is(tap.store('a', 4, 'H', 'B'), 1, 'who comes late is still heard');
+
+select tap.change('a', '{1,2,3,4,5}', p_expunge => true);
+update pgbox.expunged set expunged_at = now() - interval '8 days';
+select pgbox.purge(null, '7 days', '90 days', 100);
+select is((select count(*) from pgbox.message_text_queue), 0::bigint, 'with a message it leaves the queue');
+select is((select count(*) from pgbox.message_text), 1::bigint, 'and its text goes; that of the copy stays');
+
+select * from finish();
+rollback;
