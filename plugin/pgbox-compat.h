@@ -62,6 +62,7 @@ pgbox_envelope_parse_from_header(pool_t pool,
 #if DOVECOT_PREREQ(2,4,0)
 /* Nobody asks for it any more. */
 #  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ 0
+#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) ((void)(status))
 /* A list class has the vfunc get_storage. */
 #  define PGBOX_COMPAT_LIST_GET_STORAGE
 #  define PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) \
@@ -72,6 +73,8 @@ pgbox_envelope_parse_from_header(pool_t pool,
 	((list)->mail_set->mailbox_list_drop_noselect)
 #else
 #  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ STATUS_LAST_CACHED_SEQ
+#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) \
+	((status)->last_cached_seq = 0)
 /* Settings are strings in plugin { }. */
 #  define PGBOX_COMPAT_PLUGIN_GETENV
 /* A storage class sets the defaults of mail_location's keys. */

@@ -9,6 +9,7 @@
 #include "pgbox-storage.h"
 #include "pgbox-mail-window.h"
 #include "pgbox-istream.h"
+#include "pgbox-text.h"
 #include "pgbox-mail.h"
 
 struct mail *
@@ -326,6 +327,19 @@ pgbox_mail_get_stream(struct mail *_mail, bool get_body,
 				      stream_r);
 }
 
+/* Has the text for SEARCH extracted when the mails are indexed: not only of this
+   mail, since it goes by the queue. */
+static int pgbox_mail_precache_text(struct mail *mail)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(mail->box);
+	bool stored;
+
+	if (mail->saving || mail->uid < mbox->text_uid)
+		return 0;
+	mbox->text_uid = mail_index_get_header(mail->box->view)->next_uid;
+	return pgbox_text_fill(mbox, 0, &stored);
+}
+
 /* Fills the cache file with what is cached of other mails. What Dovecot would
    parse the body for, is stored. */
 static int pgbox_mail_precache(struct mail *_mail)
@@ -351,7 +365,8 @@ static int pgbox_mail_precache(struct mail *_mail)
 	}
 	PGBOX_MAIL(_mail)->imail.data.wanted_fields &=
 		ENUM_NEGATE(MAIL_FETCH_STREAM_HEADER | MAIL_FETCH_STREAM_BODY);
-	return index_mail_precache(_mail);
+	return index_mail_precache(_mail) < 0 ? -1 :
+		pgbox_mail_precache_text(_mail);
 }
 
 static void

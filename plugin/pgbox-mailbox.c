@@ -7,11 +7,12 @@
 #include "ioloop.h"
 #include "mail-index-alloc-cache.h"
 #include "mail-index-modseq.h"
-#include "mail-search.h"
 #include "pgbox-compat.h"
 #include "pgbox-inbox.h"
 #include "pgbox-list-private.h"
 #include "pgbox-mail-window.h"
+#include "pgbox-query-text.h"
+#include "pgbox-search.h"
 #include "pgbox-storage.h"
 #include "mailbox-watch.h"
 
@@ -238,6 +239,7 @@ static void pgbox_mailbox_close(struct mailbox *box)
 	index_storage_mailbox_close(box);
 	/* Opened again, it may be another mailbox of the same name. */
 	mbox->mailbox_id = 0;
+	mbox->text_uid = 0;
 	array_clear(&mbox->keywords);
 }
 
@@ -306,11 +308,35 @@ pgbox_mailbox_open_or_get_row(struct pgbox_mailbox *mbox, bool want_open,
 	return 1;
 }
 
+/* "doveadm index" leaves mails alone that are in the cache file. */
+static int
+pgbox_mailbox_want_index(struct pgbox_mailbox *mbox, bool *want_index_r)
+{
+	const struct pgbox_settings *set = mbox->storage->set;
+	const struct pgbox_mailbox_id id = {
+		.account_id = mbox->storage->account_id,
+		.mailbox_id = mbox->mailbox_id,
+	};
+	struct pgbox_db_failure failure;
+
+	*want_index_r = FALSE;
+	if (set->search_text == PGBOX_SEARCH_TEXT_NO)
+		return 0;
+	if (pgbox_run_text_queued(mbox->storage->db, &id,
+				  set->search_text == PGBOX_SEARCH_TEXT_YES,
+				  want_index_r, &failure) < 0) {
+		pgbox_mailbox_set_failure(mbox, &failure);
+		return -1;
+	}
+	return 0;
+}
+
 static int
 pgbox_mailbox_get_status(struct mailbox *box, enum mailbox_status_items items,
 			 struct mailbox_status *status_r)
 {
 	const struct pgbox_mailbox_row *row;
+	bool want_index = FALSE;
 	int ret = 1;
 
 	/* the quota plugin looks at the last of them */
@@ -329,6 +355,11 @@ pgbox_mailbox_get_status(struct mailbox *box, enum mailbox_status_items items,
 	index_storage_get_open_status(box, items, status_r);
 	/* also when the index is in memory: they are the database's */
 	status_r->nonpermanent_modseqs = FALSE;
+	if ((items & PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ) != 0 &&
+	    pgbox_mailbox_want_index(PGBOX_MAILBOX(box), &want_index) < 0)
+		return -1;
+	if (want_index)
+		PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status_r);
 	return 0;
 }
 
@@ -445,38 +476,6 @@ pgbox_mailbox_transaction_commit(struct mailbox_transaction_context *t,
 	return ret;
 }
 
-/*
- * Searching
- */
-
-/* lib-index remembers modseqs of single flags for as long as a session
-   lives, counted by its own log before the sync raises them: too low, and
-   different on each frontend. A server that has only modseqs of whole mails
-   ignores the entry name (RFC 7162, 3.1.5). */
-static void search_ignore_modseq_entries(struct mail_search_arg *arg)
-{
-	for (; arg != NULL; arg = arg->next) {
-		if (arg->type == SEARCH_MODSEQ) {
-			arg->value.flags = 0;
-			if (arg->initialized.keywords != NULL)
-				mailbox_keywords_unref(&arg->initialized.keywords);
-		}
-		search_ignore_modseq_entries(arg->value.subargs);
-	}
-}
-
-static struct mail_search_context *
-pgbox_mailbox_search_init(struct mailbox_transaction_context *t,
-			  struct mail_search_args *args,
-			  const enum mail_sort_type *sort_program,
-			  enum mail_fetch_field wanted_fields,
-			  struct mailbox_header_lookup_ctx *wanted_headers)
-{
-	search_ignore_modseq_entries(args->args);
-	return index_storage_search_init(t, args, sort_program, wanted_fields,
-					 wanted_headers);
-}
-
 struct mailbox pgbox_mailbox = {
 	.v = {
 		.is_readonly = index_storage_is_readonly,
@@ -505,10 +504,10 @@ struct mailbox pgbox_mailbox = {
 		.transaction_commit = pgbox_mailbox_transaction_commit,
 		.transaction_rollback = pgbox_transaction_rollback,
 		.mail_alloc = pgbox_mail_alloc,
-		.search_init = pgbox_mailbox_search_init,
-		.search_deinit = index_storage_search_deinit,
-		.search_next_nonblock = index_storage_search_next_nonblock,
-		.search_next_update_seq = index_storage_search_next_update_seq,
+		.search_init = pgbox_search_init,
+		.search_deinit = pgbox_search_deinit,
+		.search_next_nonblock = pgbox_search_next_nonblock,
+		.search_next_update_seq = pgbox_search_next_update_seq,
 		.search_next_match_mail = index_storage_search_next_match_mail,
 		.save_alloc = pgbox_save_alloc,
 		.save_begin = pgbox_save_begin,

@@ -7,7 +7,7 @@
 
 /* Bytes of one row of message_chunk; only the last one of a message is
    shorter. */
-#define PGBOX_CHUNK_BYTES 262144
+#define PGBOX_CHUNK_BYTES (256 * 1024)
 
 /* Everything about a mail but its bytes */
 struct pgbox_message_info {

@@ -12,6 +12,7 @@
 #define PGBOX_SETTING_DSN "pgbox_dsn"
 #define PGBOX_SETTING_ACCOUNT "pgbox_account"
 #define PGBOX_SETTING_ACCOUNT_CREATE "pgbox_account_create"
+#define PGBOX_SETTING_SEARCH_TEXT "pgbox_search_text"
 
 #ifdef PGBOX_COMPAT_PLUGIN_GETENV
 
@@ -51,6 +52,13 @@ static const struct pgbox_time_setting time_settings[] = {
 		.offset = offsetof(struct pgbox_settings,
 				   expunge_retention_secs),
 		.unit_msecs = 1000,
+	},
+	{
+		.name = "pgbox_search_timeout",
+		.default_value = "60s",
+		.offset = offsetof(struct pgbox_settings,
+				   search_timeout_msecs),
+		.unit_msecs = 1,
 	},
 };
 
@@ -107,6 +115,28 @@ get_bool(struct mail_user *user, const char *name, bool default_value,
 }
 
 static int
+get_search_text(struct mail_user *user, enum pgbox_search_text *value_r,
+		const char **error_r)
+{
+	const char *value =
+		mail_user_plugin_getenv(user, PGBOX_SETTING_SEARCH_TEXT);
+
+	*value_r = PGBOX_SEARCH_TEXT_YES;
+	if (value == NULL || *value == '\0' || strcasecmp(value, "yes") == 0)
+		return 0;
+	if (strcasecmp(value, "headers") == 0)
+		*value_r = PGBOX_SEARCH_TEXT_HEADERS;
+	else if (strcasecmp(value, "no") == 0)
+		*value_r = PGBOX_SEARCH_TEXT_NO;
+	else {
+		*error_r = PGBOX_SETTING_SEARCH_TEXT
+			" must be yes, headers or no";
+		return -1;
+	}
+	return 0;
+}
+
+static int
 get_dsn(struct mail_user *user, const char **dsn_r, const char **error_r)
 {
 	const char *error;
@@ -138,7 +168,8 @@ int pgbox_settings_get(struct mail_user *user, pool_t pool,
 		return -1;
 	set->dsn = p_strdup(pool, dsn);
 	if (get_bool(user, PGBOX_SETTING_ACCOUNT_CREATE, TRUE,
-		     &set->account_create, error_r) < 0)
+		     &set->account_create, error_r) < 0 ||
+	    get_search_text(user, &set->search_text, error_r) < 0)
 		return -1;
 	for (i = 0; i < N_ELEMENTS(time_settings); i++) {
 		if (get_time(user, &time_settings[i], set, error_r) < 0)

@@ -6,6 +6,14 @@
 struct mail_user;
 struct mail_namespace;
 
+/* Which text of messages is kept in the database for SEARCH */
+enum pgbox_search_text {
+	PGBOX_SEARCH_TEXT_NO,
+	PGBOX_SEARCH_TEXT_HEADERS,
+	/* and bodies */
+	PGBOX_SEARCH_TEXT_YES,
+};
+
 struct pgbox_settings {
 	/* libpq connection string; may hold a password, so never log it */
 	const char *dsn;
@@ -16,6 +24,9 @@ struct pgbox_settings {
 	unsigned int idle_disconnect_msecs;
 	/* how long expunged mails and deleted mailboxes are kept */
 	unsigned int expunge_retention_secs;
+	enum pgbox_search_text search_text;
+	/* what the database may take for one SEARCH */
+	unsigned int search_timeout_msecs;
 };
 
 /* Returns 0, or -1 and an error that names the setting. */

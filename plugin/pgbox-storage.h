@@ -69,6 +69,9 @@ struct pgbox_mailbox {
 	/* metadata and small bodies that were read ahead (pgbox-mail-window.h);
 	   NULL until needed */
 	struct pgbox_mail_window *window;
+	/* UIDs below it had their text extracted while the mailbox was open, or
+	   were left to others */
+	uint32_t text_uid;
 };
 
 #define PGBOX_STORAGE(s)	(container_of(s, struct pgbox_storage, storage))

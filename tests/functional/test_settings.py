@@ -17,6 +17,8 @@ WRONG = [
     ("pgbox_connect_timeout", "5 parsecs"),
     ("pgbox_idle_disconnect", "x"),
     ("pgbox_expunge_retention", "7 fortnights"),
+    ("pgbox_search_text", "bodies"),
+    ("pgbox_search_timeout", "0"),
 ]
 
 

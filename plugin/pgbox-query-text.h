@@ -1,0 +1,56 @@
+#ifndef PGBOX_QUERY_TEXT_H
+#define PGBOX_QUERY_TEXT_H
+
+/* Text of messages: extracting it, and searching in it. All functions return 0,
+   or -1 and the failure. */
+
+#include "pgbox-query-mail.h"
+
+struct pgbox_message_text;
+struct pgbox_search_group;
+
+/* A message whose text this process is to extract now */
+struct pgbox_text_claim {
+	int64_t message_id;
+	/* in the mailbox it was asked for */
+	uint32_t uid;
+};
+ARRAY_DEFINE_TYPE(pgbox_text_claim, struct pgbox_text_claim);
+
+/* Appends claims in the order of their UIDs. */
+int pgbox_run_text_claim(struct pgbox_db *db,
+			 const struct pgbox_mailbox_id *id, uint32_t max_uid,
+			 bool bodies, unsigned int limit,
+			 ARRAY_TYPE(pgbox_text_claim) *claims,
+			 struct pgbox_db_failure *failure_r);
+
+/* queued_r: whether there is anything to be claimed, now or later */
+int pgbox_run_text_queued(struct pgbox_db *db,
+			  const struct pgbox_mailbox_id *id, bool bodies,
+			  bool *queued_r, struct pgbox_db_failure *failure_r);
+
+struct pgbox_text_row {
+	int64_t message_id;
+	const struct pgbox_message_text *text;
+};
+
+int pgbox_run_text_store(struct pgbox_db *db, int64_t account_id,
+			 const struct pgbox_text_row *rows, unsigned int count,
+			 struct pgbox_db_failure *failure_r);
+
+struct pgbox_search_range {
+	uint32_t first_uid, last_uid;
+	/* deadline */
+	unsigned int timeout_msecs;
+};
+
+/* Appends the UIDs that were found, and those about which nothing is known,
+   each in ascending order. */
+int pgbox_run_search(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const struct pgbox_search_group *group,
+		     const struct pgbox_search_range *range,
+		     ARRAY_TYPE(pgbox_int64) *found,
+		     ARRAY_TYPE(pgbox_int64) *unknown,
+		     struct pgbox_db_failure *failure_r);
+
+#endif

@@ -1,0 +1,109 @@
+"""The same random searches on sdbox and pgbox, with text indexed, half indexed and not indexed.
+
+PGBOX_SEARCH_MESSAGES (400), PGBOX_SEARCH_COMMANDS (150) and PGBOX_SEARCH_SEED (1) choose how many
+and which.
+"""
+
+import os
+
+import pytest
+
+from pgboxtest import messages
+from searches import Mails, Searches, show
+
+MESSAGES = int(os.environ.get("PGBOX_SEARCH_MESSAGES", "400"))
+COMMANDS = int(os.environ.get("PGBOX_SEARCH_COMMANDS", "150"))
+SEED = int(os.environ.get("PGBOX_SEARCH_SEED", "1"))
+FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "work"]
+OF_ACCOUNT = ("where account_id = (select account_id from pgbox.account "
+              "where name = '{user}')")
+
+
+def fill(imap, mails):
+    for number, data in enumerate(mails.data):
+        flags = [flag for bit, flag in enumerate(FLAGS) if number >> bit & 1]
+        imap.append("INBOX", data, flags, messages.imap_date(number * 7))
+
+
+def answers(imap, command):
+    """What must be equal: the untagged answers but for what differs by itself, and the status."""
+    result = imap.command(*command)
+    told = [[token for token in tokens if token != b"UID"]
+            for tokens in result.untagged if isinstance(tokens, list)
+            and tokens and tokens[0] in (b"SEARCH", b"SORT", b"THREAD", b"ESEARCH")]
+    for tokens in told:  # tags and MODSEQs
+        if tokens[0] == b"ESEARCH":
+            del tokens[1]
+        if isinstance(tokens[-1], list) and tokens[-1] and tokens[-1][0] == b"MODSEQ":
+            del tokens[-1]
+        if b"MODSEQ" in tokens:
+            at = tokens.index(b"MODSEQ")
+            del tokens[at:at + 2]
+    return told, result.status.word
+
+
+@pytest.fixture(scope="module")
+def arena(lab, sdbox, frontend_a):
+    """Both servers with the same mail; the commands, and what sdbox answers to them."""
+    user = lab.new_user("search")
+    mails = Mails(SEED, MESSAGES)
+    searches = Searches(SEED, mails.data)
+    commands = [searches.command() for _ in range(COMMANDS)]
+    for server in (sdbox, frontend_a):
+        with server.imap(user) as imap:
+            fill(imap, mails)
+    with sdbox.imap(user) as imap:
+        imap.select("INBOX", verb="EXAMINE")
+        expected = [answers(imap, command) for command in commands]
+    return user, commands, expected
+
+
+def queue_everything(postgres, user, every, error):
+    """Take away the text of each n-th message."""
+    of_account = OF_ACCOUNT.format(user=user)
+    postgres.sql(f"""
+        insert into pgbox.message_text_queue (account_id, message_id, error)
+        select account_id, message_id, {error} from pgbox.message {of_account}
+            and message_id % {every} = 0
+        on conflict (account_id, message_id) do update
+            set error = excluded.error, has_header = false, leased_until = null, attempts = 0""")
+    postgres.sql(f"delete from pgbox.message_text {of_account} and message_id % {every} = 0")
+
+
+def prepare(lab, server, user, state):
+    """Bring the text of the account into a state."""
+    of_account = OF_ACCOUNT.format(user=user)
+    if state == "not indexed":
+        queue_everything(lab.postgres, user, 1, "'held back'")
+        return
+    if state == "first search":
+        queue_everything(lab.postgres, user, 1, "null")
+        return
+    queue_everything(lab.postgres, user, 1, "null")
+    server.doveadm("index", "-u", user, "INBOX")
+    left = lab.postgres.sql(f"select message_id, error from pgbox.message_text_queue {of_account}")
+    assert not left, left
+    if state == "half indexed":
+        queue_everything(lab.postgres, user, 2, "'held back'")
+
+
+@pytest.mark.parametrize("state", ["not indexed", "first search", "half indexed", "indexed"])
+def test_searches(lab, arena, frontend_a, state):
+    """Each state on a frontend without index: Dovecot remembers how it sorted, and then sorts
+    what it takes for equal in another order, in sdbox too."""
+    user, commands, expected = arena
+    if lab.tested == "pgbox":
+        prepare(lab, frontend_a, user, state)
+    elif state != "indexed":
+        pytest.skip("only pgbox has text")
+    wrong = []
+    server = lab.dovecot("tested", state.replace(" ", "-")) if lab.tested == "pgbox" else frontend_a
+    with server.imap(user) as imap:
+        imap.select("INBOX", verb="EXAMINE")
+        for command, wanted in zip(commands, expected):
+            got = answers(imap, command)
+            if got != wanted:
+                wrong.append(f"{show(command)}\n  sdbox: {str(wanted)[:400]}\n  here:  {str(got)[:400]}")
+    if lab.tested == "pgbox":
+        server.stop()
+    assert not wrong, f"{len(wrong)} of {len(commands)} differ (seed {SEED}):\n" + "\n".join(wrong[:20])
