@@ -63,6 +63,8 @@ create or replace function pgbox.mail_save(
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- Planning costs more than running, and no other plan would be better.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_count int := cardinality(p_guid);

@@ -37,6 +37,8 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+-- Planning costs more than running, and no other plan would be better.
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -107,46 +109,61 @@ begin
         return query
         select
             1::smallint, m.uid, greatest(m.modseq, v_box.modseq_floor), m.flags,
-            k.ids, null::text, null::bigint[], null::text[]
+            -- Joined, the planner may read all keywords again for each mail.
+            case
+                when v_box.keywords > 0 then array(
+                    select k.keyword_id
+                    from pgbox.mail_keyword k
+                    where k.account_id = p_account_id
+                        and k.mailbox_id = p_mailbox_id
+                        and k.uid = m.uid
+                )
+            end,
+            null::text, null::bigint[], null::text[]
         from pgbox.mail m
-        left join (
-            select k.uid, array_agg(k.keyword_id) as ids
-            from pgbox.mail_keyword k
-            where k.account_id = p_account_id
-                and k.mailbox_id = p_mailbox_id
-            group by k.uid
-        ) k on k.uid = m.uid
         where m.account_id = p_account_id
             and m.mailbox_id = p_mailbox_id
         order by m.uid;
     else
-        -- Two steps: joined, the planner may read the whole mailbox.
+        -- Two steps, and "limit 1": joined, the planner may read the whole mailbox.
         v_uids := array(
-            select distinct generate_series(lower(r.uids), upper(r.uids) - 1)
-            from pgbox.mail_change c
-            cross join unnest(c.uids) r (uids)
-            where c.account_id = p_account_id
-                and c.mailbox_id = p_mailbox_id
-                and c.modseq > p_modseq
+            select generate_series(lower(g.uids), upper(g.uids) - 1)
+            from unnest(
+                (
+                    select range_agg(r.uids)
+                    from pgbox.mail_change c
+                    cross join unnest(c.uids) r (uids)
+                    where c.account_id = p_account_id
+                        and c.mailbox_id = p_mailbox_id
+                        and c.modseq > p_modseq
+                )
+            ) g (uids)
         );
         return query
         select
             1::smallint, m.uid, greatest(m.modseq, v_box.modseq_floor), m.flags,
-            array(
-                select k.keyword_id
-                from pgbox.mail_keyword k
-                where k.account_id = p_account_id
-                    and k.mailbox_id = p_mailbox_id
-                    and k.uid = m.uid
-            ),
+            case
+                when v_box.keywords > 0 then array(
+                    select k.keyword_id
+                    from pgbox.mail_keyword k
+                    where k.account_id = p_account_id
+                        and k.mailbox_id = p_mailbox_id
+                        and k.uid = m.uid
+                )
+            end,
             null::text, null::bigint[], null::text[]
         from (
             select c.uid, c.modseq, c.flags
-            from pgbox.mail c
-            where c.account_id = p_account_id
-                and c.mailbox_id = p_mailbox_id
-                and c.uid = any (v_uids)
-                and c.uid < p_uid_next
+            from unnest(v_uids) u (uid)
+            cross join lateral (
+                select x.uid, x.modseq, x.flags
+                from pgbox.mail x
+                where x.account_id = p_account_id
+                    and x.mailbox_id = p_mailbox_id
+                    and x.uid = u.uid
+                limit 1
+            ) c
+            where c.uid < p_uid_next
             union all
             select n.uid, n.modseq, n.flags
             from pgbox.mail n

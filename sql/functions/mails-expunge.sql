@@ -21,9 +21,22 @@ declare
 begin
     with gone as (
         delete from pgbox.mail m
-        where m.account_id = p_account_id
-            and m.mailbox_id = p_mailbox_id
-            and m.uid = any (p_uid)
+        -- By their place, as in mail_change(): with keys the planner may read
+        -- the whole mailbox.
+        where m.ctid = any (
+            array(
+                select f.place
+                from (select distinct d.uid from unnest(p_uid) d (uid)) u
+                cross join lateral (
+                    select x.ctid as place
+                    from pgbox.mail x
+                    where x.account_id = p_account_id
+                        and x.mailbox_id = p_mailbox_id
+                        and x.uid = u.uid
+                    limit 1
+                ) f
+            )
+        )
         returning m.uid, m.message_id, m.flags
     ), tombstone as (
         insert into pgbox.expunged (account_id, mailbox_id, modseq, uid, message_id, guid)
@@ -37,9 +50,20 @@ begin
     join pgbox.message s on s.account_id = p_account_id and s.message_id = g.message_id;
     if v_messages > 0 then
         delete from pgbox.mail_keyword k
-        where k.account_id = p_account_id
-            and k.mailbox_id = p_mailbox_id
-            and k.uid = any (p_uid);
+        where k.ctid = any (
+            array(
+                select f.place
+                from (select distinct d.uid from unnest(p_uid) d (uid)) u
+                cross join lateral (
+                    select x.ctid as place
+                    from pgbox.mail_keyword x
+                    where x.account_id = p_account_id
+                        and x.mailbox_id = p_mailbox_id
+                        and x.uid = u.uid
+                    offset 0
+                ) f
+            )
+        );
         update pgbox.mailbox b
         set messages = b.messages - v_messages,
             unseen = b.unseen - v_unseen,

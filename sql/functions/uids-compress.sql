@@ -2,19 +2,27 @@
 -- Parameters: UIDs in any order. Returns the ranges.
 create or replace function pgbox.uids_compress(p_uid bigint[])
 returns int8multirange
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-    select coalesce(range_agg(int8range(r.first, r.last, '[]')), '{}')
-    from (
-        select min(u.uid), max(u.uid)
+begin
+    -- The everyday click.
+    if cardinality(p_uid) = 1 then
+        return int8multirange(int8range(p_uid[1], p_uid[1], '[]'));
+    end if;
+    return (
+        select coalesce(range_agg(int8range(r.first, r.last, '[]')), '{}')
         from (
-            select d.uid, d.uid - row_number() over (order by d.uid) as island
-            from (select distinct x.uid from unnest(p_uid) x (uid)) d
-        ) u
-        group by u.island
-    ) r (first, last)
+            select min(u.uid), max(u.uid)
+            from (
+                select d.uid, d.uid - row_number() over (order by d.uid) as island
+                from (select distinct x.uid from unnest(p_uid) x (uid)) d
+            ) u
+            group by u.island
+        ) r (first, last)
+    );
+end
 $$;
 
 comment on function pgbox.uids_compress(bigint[]) is 'UIDs as ranges.';
