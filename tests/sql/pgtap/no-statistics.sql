@@ -3,7 +3,7 @@
 -- with each entry of a list.
 begin;
 set local search_path = tap, public;
-select plan(7);
+select plan(9);
 
 select tap.new_mailbox('a');
 select tap.new_mailbox('b');
@@ -26,6 +26,15 @@ as $$
     delete from old;
     insert into old values (pg_temp.lookups('mail'), pg_temp.lookups('mail_keyword'), pg_temp.lookups('message'));
 $$;
+create function pg_temp.keywords_read()
+returns bigint
+language sql
+as $$
+    select s.idx_tup_fetch
+    from pg_stat_xact_user_tables s
+    where s.schemaname = 'pgbox'
+        and s.relname = 'mail_keyword'
+$$;
 create temporary table half as
 select array_agg(n::bigint) as uids
 from generate_series(1, 250) n;
@@ -38,6 +47,10 @@ select is(tap.counters('a'), '500/250/2000 501', 'are changed');
 select pg_temp.start();
 select tap.change('a', (select uids from half), p_keyword_add => 'work');
 select ok(pg_temp.lookups('mail') - mail between 250 and 600, 'keywords that come') from old;
+
+update old set mail_keyword = pg_temp.keywords_read();
+select matches(tap.sync('a', 0, 1), '^M 1:8 2:8 .* 500:0$', 'a full sync');
+select ok(pg_temp.keywords_read() - mail_keyword between 250 and 600, 'reads each keyword once') from old;
 
 select pg_temp.start();
 select tap.change('a', (select uids from half), p_keyword_remove => 'work');
