@@ -77,6 +77,7 @@ pgbox_envelope_parse_from_header(pool_t pool,
 	((status)->last_cached_seq = 0)
 /* Settings are strings in plugin { }. */
 #  define PGBOX_COMPAT_PLUGIN_GETENV
+#  define PGBOX_COMPAT_USER_BASE_DIR(user) ((user)->set->base_dir)
 /* A storage class sets the defaults of mail_location's keys. */
 #  define PGBOX_COMPAT_GET_LIST_SETTINGS
 #  define PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) \

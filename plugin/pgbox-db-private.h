@@ -78,6 +78,10 @@ struct pgbox_db {
 
 	/* in the root ioloop, NULL if there is none or we're disconnected */
 	struct timeout *to_idle;
+	/* pgbox_db_wait_begin() without its end */
+	unsigned int waiting_count;
+	/* foreign; NULL unless the connection is kept for LISTEN */
+	struct pgbox_db_listener *listener;
 
 	/* Until then (pgbox_db_now_msecs()) nobody tries to connect, because
 	   it failed just now, as connect_failure says. */
@@ -187,6 +191,13 @@ bool pgbox_db_wait_msecs(unsigned int msecs, int64_t deadline);
    none. end waits for it until deadline, then kills it. */
 pid_t pgbox_db_cancel_start(struct pgbox_db *db);
 void pgbox_db_cancel_end(pid_t pid, int64_t deadline);
+
+/* ---- pgbox-db-listen.c ---- */
+
+struct pgbox_db_listener;
+/* Called before the socket is closed. */
+void pgbox_db_listener_disconnected(struct pgbox_db_listener *listener,
+				    const char *reason);
 
 /* ---- pgbox-db-error.c ---- */
 

@@ -14,6 +14,11 @@
    many statements would wait for the timeout in each. */
 #define STAY_AWAY_MSECS 1000
 
+/* While somebody waits for changes the connection is closed after so long: long
+   enough for what follows a change, short enough that ten thousand who wait
+   hold none. */
+#define WAITING_DISCONNECT_MSECS 1000
+
 static struct event_category event_category_pgbox = {
 	.name = "pgbox",
 };
@@ -63,14 +68,39 @@ static void idle_timeout(struct pgbox_db *db)
 
 static void idle_timeout_start(struct pgbox_db *db)
 {
+	unsigned int msecs = db->set.idle_disconnect_msecs;
+
+	if (db->listener != NULL)
+		return;
 	if (db->to_idle != NULL) {
 		timeout_reset(db->to_idle);
 	} else if (current_ioloop != NULL) {
+		if (db->waiting_count > 0)
+			msecs = I_MIN(msecs, WAITING_DISCONNECT_MSECS);
 		/* we may be in a nested loop, which ends soon */
-		db->to_idle = timeout_add_to(io_loop_get_root(),
-					     db->set.idle_disconnect_msecs,
+		db->to_idle = timeout_add_to(io_loop_get_root(), msecs,
 					     idle_timeout, db);
 	}
+}
+
+static void idle_timeout_restart(struct pgbox_db *db)
+{
+	timeout_remove(&db->to_idle);
+	if (db->state == PGBOX_DB_STATE_IDLE)
+		idle_timeout_start(db);
+}
+
+void pgbox_db_wait_begin(struct pgbox_db *db)
+{
+	if (db->waiting_count++ == 0)
+		idle_timeout_restart(db);
+}
+
+void pgbox_db_wait_end(struct pgbox_db *db)
+{
+	i_assert(db->waiting_count > 0);
+	if (--db->waiting_count == 0)
+		idle_timeout_restart(db);
 }
 
 void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state)
@@ -197,6 +227,14 @@ int pgbox_db_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
 	return 0;
 }
 
+int pgbox_db_try_connect(struct pgbox_db *db,
+			 struct pgbox_db_failure *failure_r)
+{
+	if (db->state == PGBOX_DB_STATE_IDLE && pgbox_db_is_dead(db))
+		pgbox_db_disconnect(db, "The server closed the connection");
+	return pgbox_db_connect(db, failure_r);
+}
+
 void pgbox_db_disconnect(struct pgbox_db *db, const char *reason)
 {
 	int fd;
@@ -205,6 +243,8 @@ void pgbox_db_disconnect(struct pgbox_db *db, const char *reason)
 		return;
 
 	e_debug(db->event, "Disconnected: %s", reason);
+	if (db->listener != NULL)
+		pgbox_db_listener_disconnected(db->listener, reason);
 	fd = PQsocket(db->conn);
 	if (fd != -1 && db->state != PGBOX_DB_STATE_IDLE &&
 	    db->state != PGBOX_DB_STATE_TXN) {

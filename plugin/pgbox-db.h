@@ -92,6 +92,16 @@ pgbox_db_ref(const struct pgbox_db_settings *set, struct event *event_parent);
    pgbox_db_init(). */
 void pgbox_db_unref(struct pgbox_db **db);
 
+/* Connects if there is no connection, or if the server has closed it. Returns 0,
+   or -1 and the failure. Not for use within a transaction. */
+int pgbox_db_try_connect(struct pgbox_db *db,
+			 struct pgbox_db_failure *failure_r);
+
+/* Between these somebody waits for changes: the connection is closed soon after
+   each use. Calls may be nested. */
+void pgbox_db_wait_begin(struct pgbox_db *db);
+void pgbox_db_wait_end(struct pgbox_db *db);
+
 /* Checks that conninfo can be parsed. Returns 0, or -1 and error_r (on the
    data stack, without the password). */
 int pgbox_db_conninfo_check(const char *conninfo, const char **error_r);

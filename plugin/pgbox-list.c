@@ -8,6 +8,7 @@
 #include "ioloop.h"
 #include "time-util.h"
 #include "pgbox-compat.h"
+#include "pgbox-notify.h"
 #include "pgbox-storage.h"
 #include "pgbox-list-private.h"
 
@@ -369,7 +370,7 @@ pgbox_list_is_deleted(struct mailbox_list *list, const char *name,
 
 static int
 pgbox_list_delete_row(struct mailbox_list *list, const char *name,
-		      int64_t mailbox_id)
+		      int64_t mailbox_id, const guid_128_t guid)
 {
 	struct pgbox_storage *storage;
 	struct pgbox_db_failure failure;
@@ -385,8 +386,10 @@ pgbox_list_delete_row(struct mailbox_list *list, const char *name,
 		ret = ret > 0 ? 0 : -1;
 	}
 	pgbox_list_changed(list);
-	if (ret == 0)
+	if (ret == 0) {
+		pgbox_notify_changed(storage->notify, guid);
 		return 0;
+	}
 
 	if (failure.error == PGBOX_DB_ERROR_NOT_FOUND)
 		pgbox_list_set_not_found(list, name);
@@ -413,7 +416,7 @@ pgbox_list_delete_mailbox(struct mailbox_list *list, const char *name)
 		return -1;
 	}
 	guid_128_copy(guid, row->guid);
-	if (pgbox_list_delete_row(list, name, row->mailbox_id) < 0)
+	if (pgbox_list_delete_row(list, name, row->mailbox_id, guid) < 0)
 		return -1;
 	pgbox_list_delete_local(list, guid);
 	return 0;
@@ -437,7 +440,7 @@ static int pgbox_list_delete_dir(struct mailbox_list *list, const char *name)
 			"Mailbox has children, delete them first");
 		return -1;
 	}
-	if (pgbox_list_delete_row(list, name, row->mailbox_id) < 0)
+	if (pgbox_list_delete_row(list, name, row->mailbox_id, NULL) < 0)
 		return -1;
 
 	mailbox_name_get_sha128(name, dir_sha128);
@@ -521,6 +524,8 @@ pgbox_list_rename_mailbox(struct mailbox_list *oldlist, const char *oldname,
 	pgbox_list_changed(newlist);
 	if (ret < 0)
 		pgbox_list_set_rename_failure(oldlist, oldname, &failure);
+	else
+		pgbox_notify_changed(storage->notify, NULL);
 	return ret;
 }
 

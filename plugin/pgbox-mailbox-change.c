@@ -3,6 +3,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "pgbox-list-private.h"
+#include "pgbox-notify.h"
 #include "pgbox-storage.h"
 
 static void
@@ -83,6 +84,8 @@ mailbox_create_row(struct pgbox_mailbox *mbox, bool selectable,
 	pgbox_list_changed(box->list);
 	if (ret < 0)
 		pgbox_mailbox_set_failure(mbox, &failure);
+	else
+		pgbox_notify_changed(mbox->storage->notify, NULL);
 	return ret;
 }
 
@@ -106,6 +109,7 @@ mailbox_update_row(struct pgbox_mailbox *mbox,
 		return -1;
 	}
 	pgbox_list_changed(mbox->box.list);
+	pgbox_notify_changed(mbox->storage->notify, mbox->guid);
 	return 0;
 }
 

@@ -4,7 +4,6 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
-#include "ioloop.h"
 #include "mail-index-alloc-cache.h"
 #include "mail-index-modseq.h"
 #include "pgbox-compat.h"
@@ -14,7 +13,6 @@
 #include "pgbox-query-text.h"
 #include "pgbox-search.h"
 #include "pgbox-storage.h"
-#include "mailbox-watch.h"
 
 #define PGBOX_INDEX_HEADER_NAME "pgbox"
 
@@ -234,7 +232,7 @@ static void pgbox_mailbox_close(struct mailbox *box)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 
-	timeout_remove(&mbox->to_notify);
+	pgbox_mailbox_notify_end(mbox);
 	pgbox_mail_window_free(mbox);
 	index_storage_mailbox_close(box);
 	/* Opened again, it may be another mailbox of the same name. */
@@ -419,36 +417,6 @@ pgbox_mailbox_get_metadata(struct mailbox *box,
 		return -1;
 	return index_mailbox_get_metadata(box, items & ~row_items,
 					  metadata_r);
-}
-
-/*
- * Waiting for changes
- */
-
-static void pgbox_mailbox_notify_timeout(struct mailbox *box)
-{
-	box->notify_callback(box, box->notify_context);
-}
-
-static void pgbox_mailbox_notify_changes(struct mailbox *box)
-{
-	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
-	const char *dir;
-
-	timeout_remove(&mbox->to_notify);
-	if (box->notify_callback == NULL) {
-		mailbox_watch_remove_all(box);
-		return;
-	}
-	/* changes of other frontends */
-	mbox->to_notify =
-		timeout_add(box->storage->set->mailbox_idle_check_interval *
-			    1000, pgbox_mailbox_notify_timeout, box);
-	/* changes of other processes here */
-	if (mailbox_get_path_to(box, MAILBOX_LIST_PATH_TYPE_INDEX, &dir) > 0) {
-		mailbox_watch_add(box, t_strdup_printf("%s/%s.log", dir,
-						       box->index_prefix));
-	}
 }
 
 /*

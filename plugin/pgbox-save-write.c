@@ -6,6 +6,7 @@
 #include "array.h"
 #include "sha2.h"
 #include "pgbox-message.h"
+#include "pgbox-notify.h"
 #include "pgbox-query-mail.h"
 #include "pgbox-storage.h"
 #include "pgbox-save.h"
@@ -144,7 +145,7 @@ static void moves_prepare(struct pgbox_save_context *ctx)
 static void moves_finish(struct pgbox_save_context *ctx)
 {
 	const struct pgbox_save_mail *save_mail;
-	struct pgbox_mailbox *source;
+	struct pgbox_mailbox *source, *told = NULL;
 
 	array_foreach(&ctx->mails, save_mail) {
 		if (!save_mail->mail.move)
@@ -154,6 +155,11 @@ static void moves_finish(struct pgbox_save_context *ctx)
 			save_mail->mail.source_uid);
 		source = PGBOX_MAILBOX(save_mail->move_source->box);
 		source->sync_wanted = TRUE;
+		if (source != told) {
+			pgbox_notify_changed(source->storage->notify,
+					     source->guid);
+			told = source;
+		}
 	}
 }
 
@@ -209,5 +215,6 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 			return -1;
 	}
 	moves_finish(ctx);
+	pgbox_notify_changed(ctx->mbox->storage->notify, ctx->mbox->guid);
 	return 0;
 }

@@ -12,6 +12,8 @@
 #define PGBOX_SETTING_DSN "pgbox_dsn"
 #define PGBOX_SETTING_ACCOUNT "pgbox_account"
 #define PGBOX_SETTING_ACCOUNT_CREATE "pgbox_account_create"
+#define PGBOX_SETTING_NOTIFY "pgbox_notify"
+#define PGBOX_SETTING_NOTIFY_DIR "pgbox_notify_dir"
 #define PGBOX_SETTING_SEARCH_TEXT "pgbox_search_text"
 
 #ifdef PGBOX_COMPAT_PLUGIN_GETENV
@@ -161,7 +163,7 @@ int pgbox_settings_get(struct mail_user *user, pool_t pool,
 		       const char **error_r)
 {
 	struct pgbox_settings *set = p_new(pool, struct pgbox_settings, 1);
-	const char *dsn;
+	const char *dsn, *notify_dir;
 	unsigned int i;
 
 	if (get_dsn(user, &dsn, error_r) < 0)
@@ -169,8 +171,19 @@ int pgbox_settings_get(struct mail_user *user, pool_t pool,
 	set->dsn = p_strdup(pool, dsn);
 	if (get_bool(user, PGBOX_SETTING_ACCOUNT_CREATE, TRUE,
 		     &set->account_create, error_r) < 0 ||
+	    get_bool(user, PGBOX_SETTING_NOTIFY, TRUE,
+		     &set->notify, error_r) < 0 ||
 	    get_search_text(user, &set->search_text, error_r) < 0)
 		return -1;
+	notify_dir = mail_user_plugin_getenv(user, PGBOX_SETTING_NOTIFY_DIR);
+	if (notify_dir != NULL && *notify_dir != '\0') {
+		if (*notify_dir != '/') {
+			*error_r = PGBOX_SETTING_NOTIFY_DIR
+				" must be an absolute path";
+			return -1;
+		}
+		set->notify_dir = p_strdup(pool, notify_dir);
+	}
 	for (i = 0; i < N_ELEMENTS(time_settings); i++) {
 		if (get_time(user, &time_settings[i], set, error_r) < 0)
 			return -1;

@@ -22,6 +22,10 @@ struct pgbox_settings {
 	unsigned int query_timeout_msecs;
 	unsigned int connect_timeout_msecs;
 	unsigned int idle_disconnect_msecs;
+	/* tell other sessions what this one changes */
+	bool notify;
+	/* directory of wake-up files, NULL is the default */
+	const char *notify_dir;
 	/* how long expunged mails and deleted mailboxes are kept */
 	unsigned int expunge_retention_secs;
 	enum pgbox_search_text search_text;

@@ -7,6 +7,7 @@
 #include "pgbox-compat.h"
 #include "pgbox-list-private.h"
 #include "pgbox-mail.h"
+#include "pgbox-notify.h"
 #include "pgbox-query.h"
 #include "pgbox-storage.h"
 
@@ -94,6 +95,8 @@ pgbox_storage_create(struct mail_storage *_storage, struct mail_namespace *ns,
 	_storage->nonbody_access_fields = PGBOX_MAIL_NONBODY_FIELDS;
 
 	pgbox_storage_open_db(storage);
+	storage->notify = pgbox_notify_init(_storage->pool, _storage->user,
+					    storage->set, account);
 	return 0;
 }
 
@@ -101,6 +104,7 @@ static void pgbox_storage_destroy(struct mail_storage *_storage)
 {
 	struct pgbox_storage *storage = PGBOX_STORAGE(_storage);
 
+	pgbox_notify_deinit(&storage->notify);
 	if (storage->db != NULL)
 		pgbox_db_unref(&storage->db);
 	index_storage_destroy(_storage);

@@ -16,12 +16,16 @@
 #define PGBOX_MODSEQ_GAP 65536
 
 struct pgbox_mail_window;
+struct pgbox_notify;
+struct pgbox_watch;
 
 struct pgbox_storage {
 	struct mail_storage storage;
 	const struct pgbox_settings *set;
 	/* own reference; shared by the storages of the process */
 	struct pgbox_db *db;
+	/* tells others what we change */
+	struct pgbox_notify *notify;
 	/* of the namespace's owner or the setting pgbox_account */
 	const char *account_name;
 	/* another user's: it may be missing, and is never created by us */
@@ -64,8 +68,8 @@ struct pgbox_mailbox {
 	/* we have changed something: the next sync asks the database even if
 	   it is a fast one */
 	bool sync_wanted;
-	/* while a client waits for changes: asks the database now and then */
-	struct timeout *to_notify;
+	/* while a client waits for changes */
+	struct pgbox_watch *watch;
 	/* metadata and small bodies that were read ahead (pgbox-mail-window.h);
 	   NULL until needed */
 	struct pgbox_mail_window *window;
@@ -107,6 +111,11 @@ int pgbox_mailbox_verify(struct pgbox_mailbox *mbox);
 /* The database said that the row is gone: the mailbox was deleted elsewhere.
    Ends the session's use of it cleanly. */
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);
+
+/* ---- pgbox-mailbox-notify.c ---- */
+void pgbox_mailbox_notify_changes(struct mailbox *box);
+/* Nobody waits any more. */
+void pgbox_mailbox_notify_end(struct pgbox_mailbox *mbox);
 
 /* ---- pgbox-mailbox-change.c ---- */
 int pgbox_mailbox_create(struct mailbox *box,

@@ -9,6 +9,7 @@
 #include "mail-index-sync-private.h"
 #include "mail-index-view-private.h"
 #include "index-sync-private.h"
+#include "pgbox-notify.h"
 #include "pgbox-sync-log.h"
 #include "pgbox-sync-private.h"
 
@@ -305,6 +306,14 @@ int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
 	return ret;
 }
 
+static bool failure_is_temporary(struct mailbox *box)
+{
+	enum mail_error error;
+
+	(void)mailbox_get_last_error(box, &error);
+	return error == MAIL_ERROR_TEMP || error == MAIL_ERROR_UNAVAILABLE;
+}
+
 struct mailbox_sync_context *
 pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 {
@@ -313,5 +322,11 @@ pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 
 	if (index_mailbox_want_full_sync(box, flags) || mbox->sync_wanted)
 		ret = pgbox_sync(mbox, flags, 0);
+	if (ret < 0 && mbox->watch != NULL && failure_is_temporary(box)) {
+		/* After a failure in IDLE Dovecot would stop waiting, without
+		   telling the client. */
+		pgbox_watch_retry(mbox->watch);
+		ret = 0;
+	}
 	return index_mailbox_sync_init(box, flags, ret < 0);
 }

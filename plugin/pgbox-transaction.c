@@ -11,6 +11,7 @@
 #include "mail-index-transaction-private.h"
 #include "index-mail.h"
 #include "pgbox-query-mail.h"
+#include "pgbox-notify.h"
 #include "pgbox-storage.h"
 #include "pgbox-transaction.h"
 
@@ -324,6 +325,10 @@ static int transaction_write(struct pgbox_transaction *pt)
 			return -1;
 		conflicts_set(t->itrans, &result.conflict_uids);
 		mbox->sync_wanted = TRUE;
+		if (result.changed) {
+			pgbox_notify_changed(mbox->storage->notify,
+					     mbox->guid);
+		}
 		if (hide && result.changed) {
 			/* a failure is not one of the command: the next sync
 			   brings the change */

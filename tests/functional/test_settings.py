@@ -19,6 +19,8 @@ WRONG = [
     ("pgbox_expunge_retention", "7 fortnights"),
     ("pgbox_search_text", "bodies"),
     ("pgbox_search_timeout", "0"),
+    ("pgbox_notify", "maybe"),
+    ("pgbox_notify_dir", "not/absolute"),
 ]
 
 

@@ -1,9 +1,9 @@
-# Every setting of pgbox-settings.c is in README.md, in pgbox(7) and in the
+# Every setting of plugin/pgbox-*settings.c is in README.md, in pgbox(7) and in the
 # example configuration, with its default where it has one; no other one is.
 
 # Prints "NAME" or "NAME = DEFAULT" for each.
 settings() {
-	sed -n 's/^#define PGBOX_SETTING_[A-Z_]* "\(pgbox_[a-z_]*\)"$/\1/p' plugin/pgbox-settings.c
+	sed -n 's/^#define PGBOX_SETTING_[A-Z_]* "\(pgbox_[a-z_]*\)"$/\1/p' plugin/pgbox-*settings.c | sort -u
 	sed -n '/\.name = "/{N;s/.*\.name = "\(pgbox_[a-z_]*\)",\n.*\.default_value = "\(.*\)",$/\1 = \2/p}' \
 		plugin/pgbox-settings.c
 }

@@ -108,6 +108,32 @@ plugin {{
 {extra}
 """
 
+NOTIFY_SERVICE = """\
+service pgbox-notify {{
+  executable = {executable}
+  user = $default_internal_user
+  process_min_avail = 1
+  process_limit = 1
+  fifo_listener pgbox-notify {{
+    mode = 0666
+  }}
+}}
+"""
+
+HIBERNATION = """\
+imap_hibernate_timeout = {seconds} secs
+service imap-hibernate {{
+  unix_listener imap-hibernate {{
+    mode = 0666
+  }}
+}}
+service imap {{
+  unix_listener imap-master {{
+    mode = 0666
+  }}
+}}
+"""
+
 SPECIAL_USE = """\
   mailbox Drafts {
     special_use = \\Drafts
@@ -129,6 +155,8 @@ class Options:
     metadata: bool = False
     memory_index: bool = False
     special_use: bool = False
+    notify: bool = False  # the service pgbox-notify
+    hibernate: int = 0  # seconds of IDLE after which a session hibernates, 0: never
     extra: str = ""
 
 
@@ -217,11 +245,30 @@ class Dovecot:
             metadata="yes" if options.metadata else "no",
             special_use=SPECIAL_USE if options.special_use else "",
             user=MAIL_USER, imap_port=self.imap_port, pop3_port=self.pop3_port,
-            lmtp_port=self.lmtp_port, extra=options.extra,
+            lmtp_port=self.lmtp_port, extra=self._services() + options.extra,
             plugin_settings="".join(f"  {name} = {value}\n"
                                     for name, value in self.plugin_settings().items()))
         with open(self.conf, "w", encoding="utf-8") as conf:
             conf.write(text + self._valgrind_config())
+
+    def _services(self):
+        text = ""
+        if self.options.notify and self.backend == "pgbox":
+            directory = os.path.dirname(os.path.dirname(self.plugin_path))
+            program = os.environ.get("PGBOX_NOTIFY", os.path.join(directory, "pgbox-notify"))
+            text += NOTIFY_SERVICE.format(executable=program)
+        if self.options.hibernate:
+            text += HIBERNATION.format(seconds=self.options.hibernate)
+        return text
+
+    @property
+    def notify_directory(self):
+        """Where the wake-up files are."""
+        return self.path("run", "pgbox")
+
+    def notifies(self):
+        """Whether the service says that notifications come in."""
+        return os.path.exists(os.path.join(self.notify_directory, ".alive"))
 
     def _valgrind(self):
         """What comes before a command under PGBOX_VALGRIND=1, see `valgrind_errors`."""

@@ -1,0 +1,167 @@
+/* The service pgbox-notify: one process per host, which Dovecot's master starts.
+   Puts its parts together; see pgbox-notify-file.h for what it is good for. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "master-service.h"
+#include "restrict-access.h"
+#include "pgbox-notify-dir.h"
+#include "pgbox-notify-file.h"
+#include "pgbox-notify-queue.h"
+#include "pgbox-notify-server.h"
+#include "pgbox-notify-settings.h"
+
+static struct pgbox_notify_dir *notify_dir;
+static struct pgbox_notify_queue *notify_queue;
+static ARRAY(struct pgbox_notify_server *) notify_servers;
+
+/*
+ * From the databases
+ */
+
+static void server_notified(const char *payload)
+{
+	const char *const *names;
+
+	if (strcmp(payload, PGBOX_NOTIFY_PAYLOAD_ALL) == 0) {
+		pgbox_notify_dir_wake_all(notify_dir);
+		return;
+	}
+	for (names = t_strsplit(payload, " "); *names != NULL; names++) {
+		if (pgbox_notify_name_is_valid(*names))
+			pgbox_notify_dir_wake(notify_dir, *names);
+	}
+}
+
+static void server_began(void)
+{
+	pgbox_notify_dir_wake_all(notify_dir);
+	pgbox_notify_queue_retry(notify_queue);
+}
+
+static void server_checked(void)
+{
+	struct pgbox_notify_server *server;
+	bool alive = TRUE;
+
+	array_foreach_elem(&notify_servers, server) {
+		if (!pgbox_notify_server_is_alive(server))
+			alive = FALSE;
+	}
+	pgbox_notify_dir_set_alive(notify_dir, alive);
+}
+
+static const struct pgbox_notify_server_callbacks server_callbacks = {
+	.notified = server_notified,
+	.began = server_began,
+	.checked = server_checked,
+};
+
+/*
+ * From this host
+ */
+
+static void queue_changed(const char *name)
+{
+	pgbox_notify_dir_wake(notify_dir, name);
+}
+
+/* All services listen to all databases, so any of them will do. */
+static int queue_send(const char *const *payloads, unsigned int count)
+{
+	struct pgbox_notify_server *server;
+
+	array_foreach_elem(&notify_servers, server) {
+		if (pgbox_notify_server_send(server, payloads, count) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+static const struct pgbox_notify_queue_callbacks queue_callbacks = {
+	.changed = queue_changed,
+	.send = queue_send,
+};
+
+static void client_connected(struct master_service_connection *conn)
+{
+	/* anything but the FIFO is closed by our caller */
+	if (!conn->fifo)
+		return;
+	master_service_client_connection_accept(conn);
+	pgbox_notify_queue_read(notify_queue, conn->fd);
+}
+
+/*
+ * Life
+ */
+
+/* The directory is made as root, the rest is done as the service's user. */
+static void main_preinit(const struct pgbox_notify_settings *set)
+{
+	struct restrict_access_settings access;
+	const char *error;
+
+	restrict_access_get_env(&access);
+	if (pgbox_notify_dir_prepare(set->dir, access.uid, access.gid,
+				     &error) < 0)
+		i_fatal("%s", error);
+	restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
+	restrict_access_allow_coredumps(TRUE);
+}
+
+static void main_init(const struct pgbox_notify_settings *set)
+{
+	struct pgbox_notify_server *server;
+	unsigned int i;
+
+	notify_dir = pgbox_notify_dir_init(set->dir);
+	notify_queue = pgbox_notify_queue_init(&queue_callbacks);
+	i_array_init(&notify_servers, 4);
+	for (i = 0; set->dsns[i] != NULL; i++) {
+		server = pgbox_notify_server_init(
+			i == 0 ? "pgbox_notify_dsn" :
+			t_strdup_printf("pgbox_notify_dsn%u", i + 1),
+			set->dsns[i], &server_callbacks);
+		array_push_back(&notify_servers, &server);
+	}
+}
+
+static void main_deinit(void)
+{
+	struct pgbox_notify_server *server;
+
+	pgbox_notify_queue_deinit(&notify_queue);
+	array_foreach_elem(&notify_servers, server)
+		pgbox_notify_server_deinit(&server);
+	array_free(&notify_servers);
+	pgbox_notify_dir_deinit(&notify_dir);
+}
+
+int main(int argc, char *argv[])
+{
+	const struct pgbox_notify_settings *set;
+	pool_t pool;
+
+	/* The stats process would find that the event category "pgbox" has no
+	   parent here, and has one in mail processes. */
+	master_service = master_service_init("pgbox-notify",
+		MASTER_SERVICE_FLAG_NO_IDLE_DIE |
+		MASTER_SERVICE_FLAG_DONT_SEND_STATS, &argc, &argv, "");
+	if (master_getopt(master_service) > 0)
+		return FATAL_DEFAULT;
+	pool = pool_alloconly_create("pgbox notify settings", 1024);
+	set = pgbox_notify_settings_read(pool);
+	master_service_init_log(master_service);
+
+	main_preinit(set);
+	main_init(set);
+	master_service_init_finish(master_service);
+	master_service_run(master_service, client_connected);
+
+	main_deinit();
+	pool_unref(&pool);
+	master_service_deinit(&master_service);
+	return 0;
+}

@@ -1,0 +1,115 @@
+/* Reads what the service needs, which has no user, from plugin { }. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "str.h"
+#include "settings-parser.h"
+#include "mail-storage-settings.h"
+#include "master-service.h"
+#include "master-service-settings.h"
+#include "var-expand.h"
+#include "pgbox-compat.h"
+#include "pgbox-db.h"
+#include "pgbox-notify-file.h"
+#include "pgbox-notify-settings.h"
+
+#define PGBOX_SETTING_DSN "pgbox_dsn"
+#define PGBOX_SETTING_NOTIFY_DIR "pgbox_notify_dir"
+#define PGBOX_SETTING_NOTIFY_DSN "pgbox_notify_dsn"
+
+#ifdef PGBOX_COMPAT_PLUGIN_GETENV
+
+/* Returns the value as mail processes see it, NULL if it is not set. */
+static const char *
+get_plugin_setting(const struct mail_user_settings *set, const char *key)
+{
+	static const struct var_expand_table no_variables[] = {
+		{ '\0', NULL, NULL }
+	};
+	const char *const *envs, *error;
+	unsigned int i, count;
+	string_t *value;
+
+	if (!array_is_created(&set->plugin_envs))
+		return NULL;
+	envs = array_get(&set->plugin_envs, &count);
+	for (i = 0; i + 1 < count; i += 2) {
+		if (strcmp(envs[i], key) == 0)
+			break;
+	}
+	if (i + 1 >= count || *envs[i + 1] == '\0')
+		return NULL;
+
+	value = t_str_new(128);
+	if (var_expand(value, envs[i + 1], no_variables, &error) <= 0) {
+		i_fatal("%s can't have variables, as the service pgbox-notify "
+			"has no user: set "PGBOX_SETTING_NOTIFY_DSN": %s",
+			key, error);
+	}
+	return str_c(value);
+}
+
+static const char *const *
+get_dsns(const struct mail_user_settings *set, pool_t pool)
+{
+	ARRAY_TYPE(const_string) dsns;
+	const char *key = PGBOX_SETTING_NOTIFY_DSN, *dsn, *error;
+	unsigned int i;
+
+	p_array_init(&dsns, pool, 4);
+	dsn = get_plugin_setting(set, key);
+	if (dsn == NULL) {
+		key = PGBOX_SETTING_DSN;
+		dsn = get_plugin_setting(set, key);
+	}
+	for (i = 2; dsn != NULL; i++) {
+		if (pgbox_db_conninfo_check(dsn, &error) < 0)
+			i_fatal("%s: %s", key, error);
+		dsn = p_strdup(pool, dsn);
+		array_push_back(&dsns, &dsn);
+		key = t_strdup_printf(PGBOX_SETTING_NOTIFY_DSN"%u", i);
+		dsn = get_plugin_setting(set, key);
+	}
+	if (array_count(&dsns) == 0) {
+		i_fatal("Neither "PGBOX_SETTING_NOTIFY_DSN" nor "
+			PGBOX_SETTING_DSN" is set in plugin { }");
+	}
+	array_append_zero(&dsns);
+	return array_front(&dsns);
+}
+
+const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
+{
+	static const struct setting_parser_info *roots[] = {
+		&mail_user_setting_parser_info,
+		NULL
+	};
+	struct pgbox_notify_settings *set =
+		p_new(pool, struct pgbox_notify_settings, 1);
+	const struct mail_user_settings *all;
+	struct master_service_settings_input input = {
+		.roots = roots,
+		/* as mail processes, which have the plugin { } */
+		.module = "mail",
+		.service = "pgbox-notify",
+	};
+	struct master_service_settings_output output;
+	const char *error;
+
+	if (master_service_settings_read(master_service, &input, &output,
+					 &error) < 0)
+		i_fatal("Error reading configuration: %s", error);
+	all = master_service_settings_get_others(master_service)[0];
+
+	set->dir = p_strdup(pool,
+			    get_plugin_setting(all, PGBOX_SETTING_NOTIFY_DIR));
+	if (set->dir == NULL) {
+		set->dir = p_strconcat(pool, all->base_dir,
+				       "/"PGBOX_NOTIFY_DIR_NAME, NULL);
+	}
+	set->dsns = get_dsns(all, pool);
+	return set;
+}
+
+#endif
