@@ -6,6 +6,7 @@
    names are the names in the database. */
 
 #include "mailbox-list-private.h"
+#include "mailbox-list-notify.h"
 #include "pgbox-query-mailbox.h"
 
 #define PGBOX_LIST_NAME "pgbox"
@@ -106,6 +107,17 @@ pgbox_list_iter_init(struct mailbox_list *list, const char *const *patterns,
 const struct mailbox_info *
 pgbox_list_iter_next(struct mailbox_list_iterate_context *ctx);
 int pgbox_list_iter_deinit(struct mailbox_list_iterate_context *ctx);
+
+/* ---- pgbox-list-notify.c ---- */
+int pgbox_list_notify_init(struct mailbox_list *list,
+			   enum mailbox_list_notify_event mask,
+			   struct mailbox_list_notify **notify_r);
+void pgbox_list_notify_deinit(struct mailbox_list_notify *notify);
+int pgbox_list_notify_next(struct mailbox_list_notify *notify,
+			   const struct mailbox_list_notify_rec **rec_r);
+void pgbox_list_notify_wait(struct mailbox_list_notify *notify,
+			    void (*callback)(void *context), void *context);
+void pgbox_list_notify_flush(struct mailbox_list_notify *notify);
 
 /* ---- pgbox-list-subscriptions.c ---- */
 int pgbox_list_subscriptions_refresh(struct mailbox_list *src_list,

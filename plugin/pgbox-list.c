@@ -561,5 +561,10 @@ struct mailbox_list pgbox_mailbox_list = {
 		.delete_dir = pgbox_list_delete_dir,
 		.delete_symlink = pgbox_list_delete_symlink,
 		.rename_mailbox = pgbox_list_rename_mailbox,
+		.notify_init = pgbox_list_notify_init,
+		.notify_next = pgbox_list_notify_next,
+		.notify_deinit = pgbox_list_notify_deinit,
+		.notify_wait = pgbox_list_notify_wait,
+		.notify_flush = pgbox_list_notify_flush,
 	},
 };
