@@ -1,0 +1,95 @@
+"""Wake-up files that can't be made or written: one clear line in the log, and polling goes on."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from pgboxtest import messages
+from pgboxtest.process import wait_until
+
+POLL = "mailbox_idle_check_interval = 1 secs\n"
+
+
+@pytest.fixture(scope="module")
+def expected_log():
+    return [r"pgbox-notify: Error: (open|write|opendir)\(", r"pgbox-notify: Error: pgbox_notify_dsn"]
+
+
+@pytest.fixture
+def server(lab, pgbox_only, request):
+    """A frontend whose wake-up files are on a file system of their own, if there can be one."""
+    directory = os.path.join(lab.directory, f"wake-{request.node.name}")
+    os.mkdir(directory)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=20,mode=755",
+                              "none", directory], check=False, capture_output=True)
+    instance = lab.dovecot("tested", "faulty", notify=True, extra=POLL,
+                           plugin={"pgbox_notify_dir": directory})
+    instance.wake_up_directory = directory
+    instance.own_file_system = mounted.returncode == 0
+    wait_until(lambda: os.path.exists(os.path.join(directory, ".alive")), "the service to listen")
+    yield instance
+    instance.stop()
+    if instance.own_file_system:
+        subprocess.run(["umount", directory], check=True)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def idles_and_is_told(server, user):
+    """A client in IDLE notices a delivery, by asking."""
+    with server.imap(user) as client:
+        client.select("INBOX")
+        with client.idle():
+            server.deliver(user, messages.numbered(1))
+            client.wait_for(lambda answer: answer == [b"1", b"EXISTS"], 10)
+
+
+def logged(server, pattern):
+    return wait_until(lambda: re.search(pattern, server.log_text()), f"a log line {pattern}")
+
+
+def test_no_permission_to_create(server, user):
+    """A mail process may not create its file."""
+    os.chmod(server.wake_up_directory, 0o711)
+    idles_and_is_told(server, user)
+    logged(server, r"imap\(.*Warning: pgbox: creat\(.*failed: Permission denied.*"
+                   r"mailbox_idle_check_interval")
+
+
+def test_no_permission_to_write(server, user):
+    """The service may not write to a mail process's file."""
+    with server.imap(user) as client:
+        client.select("INBOX")
+        with client.idle():
+            files = wait_until(lambda: [name for name in os.listdir(server.wake_up_directory)
+                                        if not name.startswith(".")], "a wake-up file")
+            path = os.path.join(server.wake_up_directory, files[0])
+            shutil.chown(path, "root", "root")
+            os.chmod(path, 0o644)
+            server.deliver(user, messages.numbered(1))
+            logged(server, r"pgbox-notify: Error: open\(.*failed: Permission denied.*"
+                           r"mailbox_idle_check_interval")
+
+
+def test_full_disk(server, user):
+    """No room for a wake-up file."""
+    if not server.own_file_system:
+        pytest.skip("can't mount a file system")
+    with pytest.raises(OSError):
+        with open(os.path.join(server.wake_up_directory, ".fill"), "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    idles_and_is_told(server, user)
+    logged(server, r"imap\(.*Warning: pgbox: write\(.*failed: No space left on device.*"
+                   r"mailbox_idle_check_interval")
+
+
+def test_no_directory(server, user):
+    """Somebody has removed the directory."""
+    if server.own_file_system:
+        subprocess.run(["umount", server.wake_up_directory], check=True)
+        server.own_file_system = False
+    shutil.rmtree(server.wake_up_directory)
+    idles_and_is_told(server, user)
