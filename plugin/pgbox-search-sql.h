@@ -43,8 +43,8 @@ struct pgbox_search_sql_settings {
 	bool bodies;
 };
 
-/* Appends the groups of the arguments to groups, allocated from the pool. The
-   arguments must have been simplified; they are not changed. */
+/* Appends the groups of the arguments to groups, allocated from the pool, which
+   can't be the data stack. The arguments must have been simplified; they are not changed. */
 void pgbox_search_sql_compile(pool_t pool, struct mail_search_arg *args,
 			      const struct pgbox_search_sql_settings *set,
 			      ARRAY_TYPE(pgbox_search_group) *groups);

@@ -25,6 +25,17 @@ create table pgbox.message_text (
     constraint message_text_pkey primary key (account_id, message_id)
 );
 
+-- Statistics say nothing about the middle of a text, and large ones. Without
+-- them the planner goes by the length of the key: a long one is rare.
+alter table pgbox.message_text
+    alter column header set statistics 0,
+    alter column from_field set statistics 0,
+    alter column to_field set statistics 0,
+    alter column cc_field set statistics 0,
+    alter column bcc_field set statistics 0,
+    alter column subject_field set statistics 0,
+    alter column body set statistics 0;
+
 -- Led by the account: nobody's search reads another one's trigrams. A short
 -- pending list, since each search reads all of it.
 select format(

@@ -10,6 +10,7 @@ import time
 import cases_change
 import cases_read
 import cases_save
+import cases_search
 import report
 from clients import FastImap
 from mails import append_many, fill_small, message, write_maildir
@@ -17,7 +18,8 @@ from measure import run_case
 from pgboxtest.imap import Literal
 from servers import BenchLab, Side
 
-CASES = cases_save.CASES + cases_read.CASES + cases_change.CASES
+CASES = (cases_save.CASES + cases_read.CASES + cases_change.CASES
+         + cases_search.CASES)
 
 
 @dataclasses.dataclass

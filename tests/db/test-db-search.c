@@ -59,10 +59,102 @@ static void test_random(void **state ATTR_UNUSED)
 	pgbox_db_unref(&db);
 }
 
+/*
+ * Plans
+ */
+
+#define FILL_SQL \
+	"insert into pgbox.message_text (account_id, message_id, header," \
+	" from_field, to_field, cc_field, bcc_field, subject_field, body)" \
+	" select n % 4 + 1, n, 'SUBJECT: ' || md5(n::text), md5((n / 9)::text)," \
+	" 'BOX@EXAMPLE.ORG', '', '', md5((n + 1)::text)," \
+	" upper(md5((n * 3)::text)) || ' COMMON WORDS'" \
+	" from generate_series(1, 12000) n"
+#define FILL_MAIL_SQL \
+	"insert into pgbox.mail (account_id, mailbox_id, uid, modseq," \
+	" message_id, saved_at, flags)" \
+	" select account_id, message_id % 2 + 1, message_id, 1, message_id," \
+	" now(), 0 from pgbox.message_text"
+
+static void
+assert_plan(struct pgbox_db *db, struct mail_search_arg *args, bool index)
+{
+	const struct pgbox_search_sql_settings set = {
+		.normalizer = uni_utf8_to_decomposed_titlecase,
+		.bodies = TRUE,
+	};
+	pool_t pool = pool_alloconly_create("test plan", 1024);
+	struct pgbox_db_params *params = pgbox_db_params_create(pool);
+	ARRAY_TYPE(pgbox_search_group) groups;
+	const struct pgbox_search_group *group;
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	string_t *plan = t_str_new(1024);
+	const char *pattern;
+	unsigned int i;
+
+	p_array_init(&groups, pool, 1);
+	pgbox_search_sql_compile(pool, args, &set, &groups);
+	assert_int_equal(array_count(&groups), 1);
+	group = array_front(&groups);
+	pgbox_db_param_int8(params, 1);
+	pgbox_db_param_int8(params, 1);
+	pgbox_db_param_int8(params, 1);
+	pgbox_db_param_int8(params, 100000);
+	array_foreach_elem(&group->patterns, pattern)
+		pgbox_db_param_text(params, pattern);
+	if (pgbox_db_exec(db, test_query("explain", t_strconcat(
+			"explain (costs off) ", group->query.sql, NULL)),
+			params, &result, &failure) < 0)
+		fail_msg("%s", failure.message);
+	for (i = 0; i < pgbox_db_result_rows(result); i++) {
+		str_printfa(plan, "%s\n",
+			    pgbox_db_result_text(result, i, 0));
+	}
+	pgbox_db_result_free(&result);
+	if ((strstr(str_c(plan), "message_text_trgm_idx") != NULL) != index ||
+	    (index && strstr(str_c(plan), "Index Cond: ((account_id = ") == NULL))
+		fail_msg("%s\n%s", group->query.sql, str_c(plan));
+	pool_unref(&pool);
+}
+
+/* One user's search reads the trigrams of that user's mail only. */
+static void test_plans(void **state ATTR_UNUSED)
+{
+	static const enum mail_search_arg_type types[] = {
+		SEARCH_BODY, SEARCH_TEXT, SEARCH_HEADER, SEARCH_HEADER_ADDRESS,
+	};
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	struct mail_search_arg arg, other;
+	unsigned int i;
+
+	(void)test_exec(db, FILL_SQL);
+	(void)test_exec(db, FILL_MAIL_SQL);
+	(void)test_admin("vacuum analyze pgbox.message_text");
+	(void)test_admin("vacuum analyze pgbox.mail");
+	i_zero(&arg);
+	i_zero(&other);
+	arg.hdr_field_name = other.hdr_field_name = "FROM";
+	for (i = 0; i < N_ELEMENTS(types); i++) T_BEGIN {
+		arg.type = types[i];
+		arg.value.str = "nosuchword";
+		assert_plan(db, &arg, TRUE);
+		arg.value.str = "4a2";
+		assert_plan(db, &arg, TRUE);
+	} T_END;
+	other.type = SEARCH_BODY;
+	other.value.str = "co";
+	other.match_not = TRUE;
+	arg.next = &other;
+	assert_plan(db, &arg, TRUE);
+	pgbox_db_unref(&db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_plans),
 	};
 	int ret;
 
