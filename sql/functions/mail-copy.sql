@@ -40,6 +40,8 @@ set enable_mergejoin = off
 set enable_seqscan = off
 set enable_material = off
 set jit = off
+-- Planning costs more than running, and no other plan would be better.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_count int := cardinality(p_source_uid);
