@@ -3,8 +3,10 @@
 import argparse
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import cases_change
@@ -15,6 +17,7 @@ import report
 from clients import FastImap
 from mails import append_many, fill_small, message, write_maildir
 from measure import run_case
+from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.imap import Literal
 from servers import BenchLab, Side
 
@@ -57,6 +60,7 @@ class Bench:
         self.lab = BenchLab()
         self.sides = [Side(self.lab, "sdbox", fsync), Side(self.lab, "pgbox", fsync)]
         self._filled = {}
+        self._memory = None
 
     def side(self, name):
         return next(side for side in self.sides if side.name == name)
@@ -103,8 +107,18 @@ class Bench:
             write_maildir(path, self.size.mailbox, self.size.mailbox_size)
         return path
 
+    def memory_directory(self):
+        """A directory on no disk, for output whose writing is not what is measured."""
+        if self._memory is None:
+            parent = "/dev/shm" if os.path.isdir("/dev/shm") else self.lab.directory
+            self._memory = tempfile.mkdtemp(prefix="pgbox-", dir=parent)
+            shutil.chown(self._memory, MAIL_USER, MAIL_USER)
+        return self._memory
+
     def close(self):
         self.lab.close()
+        if self._memory is not None:
+            shutil.rmtree(self._memory, ignore_errors=True)
 
 
 def choose(names):
