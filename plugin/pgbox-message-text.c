@@ -22,6 +22,7 @@ const char *const pgbox_text_field_names[PGBOX_TEXT_FIELD_COUNT] = {
 	[PGBOX_TEXT_FIELD_CC] = "Cc",
 	[PGBOX_TEXT_FIELD_BCC] = "Bcc",
 	[PGBOX_TEXT_FIELD_SUBJECT] = "Subject",
+	[PGBOX_TEXT_FIELD_MESSAGE_ID] = "Message-ID",
 };
 
 struct text_reader {
@@ -168,13 +169,15 @@ field_append(struct text_reader *reader, enum pgbox_text_field field,
 
 	if (field == PGBOX_TEXT_FIELD_SUBJECT)
 		field_compress_lwsp(value, orig_hdr);
-	else
+	else if (field != PGBOX_TEXT_FIELD_MESSAGE_ID)
 		field_to_address(value, orig_hdr);
 	hdr.name = "";
 	hdr.name_len = 0;
 	hdr.middle_len = 0;
-	hdr.value = hdr.full_value = str_data(value);
-	hdr.value_len = hdr.full_value_len = str_len(value);
+	if (field != PGBOX_TEXT_FIELD_MESSAGE_ID) {
+		hdr.value = hdr.full_value = str_data(value);
+		hdr.value_len = hdr.full_value_len = str_len(value);
+	}
 
 	i_zero(&block);
 	block.hdr = &hdr;

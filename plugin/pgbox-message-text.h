@@ -14,14 +14,16 @@ struct message_part;
    gives it (U+00A0 becomes a space), so no normalised key has it. */
 #define PGBOX_TEXT_SEPARATOR "\xc2\xa0"
 
-/* Header fields that have a column of their own, since the matcher changes
-   their values before it compares */
+/* Header fields that have a column of their own: the matcher changes their values
+   before it compares, but for Message-ID, which is looked for often and has
+   little that other headers don't have */
 enum pgbox_text_field {
 	PGBOX_TEXT_FIELD_FROM,
 	PGBOX_TEXT_FIELD_TO,
 	PGBOX_TEXT_FIELD_CC,
 	PGBOX_TEXT_FIELD_BCC,
 	PGBOX_TEXT_FIELD_SUBJECT,
+	PGBOX_TEXT_FIELD_MESSAGE_ID,
 
 	PGBOX_TEXT_FIELD_COUNT
 };

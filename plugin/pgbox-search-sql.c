@@ -77,6 +77,7 @@ static const char *const field_columns[PGBOX_TEXT_FIELD_COUNT] = {
 	[PGBOX_TEXT_FIELD_CC] = "t.cc_field like ",
 	[PGBOX_TEXT_FIELD_BCC] = "t.bcc_field like ",
 	[PGBOX_TEXT_FIELD_SUBJECT] = "t.subject_field like ",
+	[PGBOX_TEXT_FIELD_MESSAGE_ID] = "t.message_id_field like ",
 };
 
 /*
@@ -181,6 +182,16 @@ args_use_field_otherwise(const struct mail_search_arg *list,
 	return FALSE;
 }
 
+/* What compares the values as they are in a field's column */
+static const enum mail_search_arg_type field_types[PGBOX_TEXT_FIELD_COUNT] = {
+	[PGBOX_TEXT_FIELD_FROM] = SEARCH_HEADER_ADDRESS,
+	[PGBOX_TEXT_FIELD_TO] = SEARCH_HEADER_ADDRESS,
+	[PGBOX_TEXT_FIELD_CC] = SEARCH_HEADER_ADDRESS,
+	[PGBOX_TEXT_FIELD_BCC] = SEARCH_HEADER_ADDRESS,
+	[PGBOX_TEXT_FIELD_SUBJECT] = SEARCH_HEADER_COMPRESS_LWSP,
+	[PGBOX_TEXT_FIELD_MESSAGE_ID] = SEARCH_HEADER,
+};
+
 /* Returns TRUE and the field if the argument compares what is in its column. */
 static bool
 arg_get_field(const struct mail_search_arg *arg,
@@ -192,9 +203,7 @@ arg_get_field(const struct mail_search_arg *arg,
 		if (strcasecmp(arg->hdr_field_name,
 			       pgbox_text_field_names[i]) == 0) {
 			*field_r = i;
-			return arg->type == (i == PGBOX_TEXT_FIELD_SUBJECT ?
-					     SEARCH_HEADER_COMPRESS_LWSP :
-					     SEARCH_HEADER_ADDRESS);
+			return arg->type == field_types[i];
 		}
 	}
 	return FALSE;
@@ -220,9 +229,9 @@ header_get_cover(const struct compiler *compiler,
 		return COVER_SUPERSET;
 	if (args_use_field_otherwise(compiler->args, arg))
 		return COVER_NONE;
-	if (arg->type == SEARCH_HEADER)
-		return COVER_SUPERSET;
-	return arg_get_field(arg, &field) ? COVER_EXACT : COVER_NONE;
+	if (arg_get_field(arg, &field))
+		return COVER_EXACT;
+	return arg->type == SEARCH_HEADER ? COVER_SUPERSET : COVER_NONE;
 }
 
 static void

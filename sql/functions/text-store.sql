@@ -15,6 +15,7 @@ create or replace function pgbox.text_store(
     p_cc_field text[],
     p_bcc_field text[],
     p_subject_field text[],
+    p_message_id_field text[],
     p_body text[],
     p_error text[]
 )
@@ -36,13 +37,16 @@ begin
         for update
     );
     insert into pgbox.message_text as old (
-        account_id, message_id, header, from_field, to_field, cc_field, bcc_field, subject_field, body
+        account_id, message_id, header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field,
+        body
     )
     select
-        p_account_id, t.id, t.header, t.from_field, t.to_field, t.cc_field, t.bcc_field, t.subject_field, t.body
+        p_account_id, t.id, t.header, t.from_field, t.to_field, t.cc_field, t.bcc_field, t.subject_field,
+        t.message_id_field, t.body
     from unnest(
-        p_message_id, p_header, p_from_field, p_to_field, p_cc_field, p_bcc_field, p_subject_field, p_body
-    ) t (id, header, from_field, to_field, cc_field, bcc_field, subject_field, body)
+        p_message_id, p_header, p_from_field, p_to_field, p_cc_field, p_bcc_field, p_subject_field,
+        p_message_id_field, p_body
+    ) t (id, header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field, body)
     where t.id = any (v_queued)
         and t.header is not null
     on conflict (account_id, message_id) do update
@@ -52,6 +56,7 @@ begin
         cc_field = excluded.cc_field,
         bcc_field = excluded.bcc_field,
         subject_field = excluded.subject_field,
+        message_id_field = excluded.message_id_field,
         body = excluded.body
     -- what is there stays if another process was faster with all of it
     where old.body is null;

@@ -21,6 +21,7 @@ create table pgbox.message_text (
     cc_field text collate "C" not null,
     bcc_field text collate "C" not null,
     subject_field text collate "C" not null,
+    message_id_field text collate "C" not null,
     body text collate "C",
     constraint message_text_pkey primary key (account_id, message_id)
 );
@@ -34,6 +35,7 @@ alter table pgbox.message_text
     alter column cc_field set statistics 0,
     alter column bcc_field set statistics 0,
     alter column subject_field set statistics 0,
+    alter column message_id_field set statistics 0,
     alter column body set statistics 0;
 
 -- Led by the account: nobody's search reads another one's trigrams. A short
@@ -43,7 +45,8 @@ select format(
     string_agg(format('%I %I.gin_trgm_ops', c.name, n.nspname), ', ' order by c.place)
 )
 from unnest(array[
-    'header', 'from_field', 'to_field', 'cc_field', 'bcc_field', 'subject_field', 'body'
+    'header', 'from_field', 'to_field', 'cc_field', 'bcc_field', 'subject_field', 'message_id_field',
+    'body'
 ]) with ordinality c (name, place)
 cross join pg_extension e
 join pg_namespace n on n.oid = e.extnamespace
@@ -60,6 +63,7 @@ comment on column pgbox.message_text.to_field is 'Values of To, as SEARCH TO com
 comment on column pgbox.message_text.cc_field is 'Values of Cc, as SEARCH CC compares them.';
 comment on column pgbox.message_text.bcc_field is 'Values of Bcc, as SEARCH BCC compares them.';
 comment on column pgbox.message_text.subject_field is 'Values of Subject, as SEARCH SUBJECT compares them.';
+comment on column pgbox.message_text.message_id_field is 'Values of Message-ID.';
 comment on column pgbox.message_text.body is 'Bodies of text parts; null if it was not extracted.';
 
 create table pgbox.message_text_queue (

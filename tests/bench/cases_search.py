@@ -119,7 +119,7 @@ class SearchMessageId(Search):
     target = "<= 1.0; <= 2 ms"
     limit_ms = 2
     command = "SEARCH HEADER Message-ID <7.bench@example.org>"
-    condition = "t.header like '%<7.BENCH@EXAMPLE.ORG>%'"
+    condition = "t.message_id_field like '%<7.BENCH@EXAMPLE.ORG>%'"
 
 
 class SearchSince(Search):

@@ -65,9 +65,10 @@ static void test_random(void **state ATTR_UNUSED)
 
 #define FILL_SQL \
 	"insert into pgbox.message_text (account_id, message_id, header," \
-	" from_field, to_field, cc_field, bcc_field, subject_field, body)" \
+	" from_field, to_field, cc_field, bcc_field, subject_field," \
+	" message_id_field, body)" \
 	" select n % 4 + 1, n, 'SUBJECT: ' || md5(n::text), md5((n / 9)::text)," \
-	" 'BOX@EXAMPLE.ORG', '', '', md5((n + 1)::text)," \
+	" 'BOX@EXAMPLE.ORG', '', '', md5((n + 1)::text), ''," \
 	" upper(md5((n * 3)::text)) || ' COMMON WORDS'" \
 	" from generate_series(1, 12000) n"
 #define FILL_MAIL_SQL \

@@ -142,7 +142,9 @@ header_match(const struct mail_search_arg *arg, const struct test_mail *mail)
 	for (i = 0; i < PGBOX_TEXT_FIELD_COUNT; i++) {
 		if (strcasecmp(arg->hdr_field_name,
 			       pgbox_text_field_names[i]) == 0 &&
-		    arg->type == (i == PGBOX_TEXT_FIELD_SUBJECT ?
+		    arg->type == (i == PGBOX_TEXT_FIELD_MESSAGE_ID ?
+				  SEARCH_HEADER :
+				  i == PGBOX_TEXT_FIELD_SUBJECT ?
 				  SEARCH_HEADER_COMPRESS_LWSP :
 				  SEARCH_HEADER_ADDRESS))
 			return strstr(mail->fields[i], key) != NULL;

@@ -73,7 +73,7 @@ static const struct {
 	{ "CC word", "list header knows 1: t.cc_field like $5 [%WORD%]\n" },
 	{ "BCC word", "list header knows 1: t.bcc_field like $5 [%WORD%]\n" },
 	{ "SUBJECT word", "list header knows 1: t.subject_field like $5 [%WORD%]\n" },
-	{ "HEADER Message-ID <a@b.cd>", "list header: t.header like $5 [%<A@B.CD>%]\n" },
+	{ "HEADER Message-ID <a@b.cd>", "list header knows 1: t.message_id_field like $5 [%<A@B.CD>%]\n" },
 	{ "HEADER x-Some-Thing \"\"", "list header: t.header like $5 [%X-SOME-THING%]\n" },
 	{ "HEADER from word", "list header: t.header like $5 [%WORD%]\n" },
 	{ "FROM \"\"", "list header: t.header like $5 [%FROM%]\n" },
@@ -285,7 +285,7 @@ static bool evaluate_one(struct evaluation *eval)
 {
 	static const char *const columns[PGBOX_TEXT_FIELD_COUNT + 2] = {
 		"t.from_field", "t.to_field", "t.cc_field", "t.bcc_field",
-		"t.subject_field", "t.header", "t.body",
+		"t.subject_field", "t.message_id_field", "t.header", "t.body",
 	};
 	const struct test_mail *mail = eval->mail;
 	unsigned int i, n;

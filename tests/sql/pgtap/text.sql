@@ -11,7 +11,7 @@ $$;
 create function tap.store(p_box text, p_uid bigint, p_header text, p_body text, p_error text default null)
 returns int language sql as $$
     select pgbox.text_store(tap.account(), array[message_id], array[p_header], array['F'], array['T'], array['C'],
-        array['B'], array['S'], array[p_body], array[p_error])
+        array['B'], array['S'], array['I'], array[p_body], array[p_error])
     from pgbox.mail
     where mailbox_id = tap.mailbox(p_box)
         and uid = p_uid
@@ -34,8 +34,8 @@ select is(tap.claim('a', 2), '1,2', 'as many as wanted are taken');
 select is(tap.claim('b', 2), '', 'nobody else gets them, from wherever');
 select is(tap.claim('a', 10, p_max_uid => 4), '3,4', 'none above the highest UID wanted');
 select is(tap.store('a', 1, 'H', 'B'), 1, 'text is stored');
-select is((select (t.header, from_field, to_field, cc_field, bcc_field, subject_field, body)::text from pgbox.message_text t),
-    '(H,F,T,C,B,S,B)', 'each in its column');
+select is((select (t.header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field, body)::text from pgbox.message_text t),
+    '(H,F,T,C,B,S,I,B)', 'each in its column');
 select is(tap.store('a', 1, 'other', 'other'), 0, 'but not twice');
 select is(tap.store('a', 2, 'H', null), 1, 'text without body is stored');
 select is(tap.store('a', 3, null, null, 'broken'), 0, 'a message can be marked');
