@@ -147,7 +147,7 @@ def quantiles(delays):
     return f"p50 {at(0.5):.3f} s, p99 {at(0.99):.3f} s, longest {ordered[-1]:.3f} s"
 
 
-def trouble_begins(lab, servers, when):
+def trouble_begins(lab, servers, when, ended):
     """Kills a service, and restarts the database, in the middle of a run."""
     def run():
         time.sleep(when)
@@ -155,6 +155,8 @@ def trouble_begins(lab, servers, when):
             kill_hard(pid)
         time.sleep(when / 4)
         lab.postgres.restart()
+        # the server ends with the thread that has started it
+        ended.wait()
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -181,9 +183,9 @@ def run_idle(lab, options):
                 for user in users for number in range(SESSIONS_OF_A_USER)]
     watch = Watch(sleepers)
     writers = {user: random.choice(servers).imap(user) for user in users}
-    trouble = None
+    ended = threading.Event()
     if options.trouble:
-        trouble = trouble_begins(lab, servers, options.changes / options.rate / 3)
+        trouble_begins(lab, servers, options.changes / options.rate / 3, ended)
     start = time.perf_counter()
     late = 0
     for number in range(options.changes):
@@ -197,11 +199,10 @@ def run_idle(lab, options):
             writers[user].append("INBOX", numbered(number))
             done[user].append(time.perf_counter())
     seconds = time.perf_counter() - start
-    if trouble:
-        trouble.join()
     total = {user: len(times) for user, times in done.items()}
     complete = watch.wait(total, 60)
     watch.stop()
+    ended.set()
     print(f"{len(sleepers)} clients, 3 frontends, {options.changes} changes in {seconds:.0f} s: "
           f"{quantiles(watch.delays(done))}; {complete} clients saw everything; "
           f"writer late by {late:.2f} s at most")
