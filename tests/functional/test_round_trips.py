@@ -93,7 +93,8 @@ def test_fetch_with_cold_cache(counted, statements, filled, items):
         assert 0 < len(sent) <= 12, sent
         with statements.recorded() as sent:
             imap.fetch("1:*", items)
-        assert not sent, "the second time it is in the cache or in memory"
+        # the second time it is in the cache or in memory; a slow command looks for new mail
+        assert set(sent) <= {"mailbox-sync"}
 
 
 def test_flags_are_in_the_index(statements, imap):
@@ -115,11 +116,16 @@ def test_list_with_status(counted, statements, user):
     with counted.imap(user) as imap:
         for number in range(FOLDERS):
             imap.ok(f"CREATE folder{number}")
-        with statements.recorded() as sent:
-            found = imap.ok('LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY UNSEEN '
-                            "HIGHESTMODSEQ SIZE))")
-        assert len(found.named("STATUS")) == FOLDERS + 1
-        assert sent == ["mailbox-list"]
+        tries = []
+        for _ in range(3):
+            with statements.recorded() as sent:
+                found = imap.ok('LIST "" "*" RETURN (STATUS (MESSAGES UIDNEXT UIDVALIDITY UNSEEN '
+                                "HIGHESTMODSEQ SIZE))")
+            assert len(found.named("STATUS")) == FOLDERS + 1
+            tries.append(sent)
+        # rows that are too old are read again, which a slow command may see
+        assert ["mailbox-list"] in tries
+        assert all(set(sent) == {"mailbox-list"} for sent in tries)
         assert count(statements, imap, "STATUS folder7 (MESSAGES UNSEEN SIZE)") == [
             "mailbox-by-name"]
 

@@ -270,7 +270,7 @@ class Dovecot:
         """Whether the service says that notifications come in."""
         return os.path.exists(os.path.join(self.notify_directory, ".alive"))
 
-    def _valgrind(self):
+    def _valgrind(self, *options):
         """What comes before a command under PGBOX_VALGRIND=1, see `valgrind_errors`."""
         if not os.environ.get("PGBOX_VALGRIND"):
             return []
@@ -280,7 +280,12 @@ class Dovecot:
                 "--errors-for-leak-kinds=definite",
                 "--keep-debuginfo=yes",            # the plugin is unloaded before leaks are shown
                 "--child-silent-after-fork=yes",   # a child that cancels a query ends at once
-                f"--suppressions={suppressions}", f"--log-file={self.path('valgrind')}/%p.log"]
+                f"--suppressions={suppressions}", f"--log-file={self.path('valgrind')}/%p.log",
+                *options]
+
+    def _valgrind_tool(self):
+        """The same for commands that read their settings by executing doveconf and themselves."""
+        return self._valgrind("--trace-children=yes")
 
     def _valgrind_config(self):
         command = self._valgrind()
@@ -336,7 +341,7 @@ class Dovecot:
 
     def doveadm(self, *args, check=True, stdin=None):
         """Run doveadm against this instance; CompletedProcess with bytes."""
-        done = subprocess.run([*self._valgrind(), "/usr/bin/doveadm", "-c", self.conf, *args],
+        done = subprocess.run([*self._valgrind_tool(), "/usr/bin/doveadm", "-c", self.conf, *args],
                               input=stdin, capture_output=True, check=False, timeout=300)
         if check and done.returncode != 0:
             raise AssertionError(f"doveadm {' '.join(args)} ended with {done.returncode}:\n"
@@ -345,8 +350,8 @@ class Dovecot:
 
     def lda(self, user, data, *args):
         """Deliver by dovecot-lda; CompletedProcess."""
-        command = [*self._valgrind(), f"{LIBEXEC_DIR}/dovecot-lda", "-c", self.conf, "-d", user]
-        return subprocess.run([*command, *args], input=data,
+        command = [*self._valgrind_tool(), f"{LIBEXEC_DIR}/dovecot-lda", "-c", self.conf]
+        return subprocess.run([*command, "-d", user, *args], input=data,
                               capture_output=True, check=False, timeout=60)
 
     def clear_cache(self, user, in_use=False):
