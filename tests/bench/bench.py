@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -177,6 +178,8 @@ def main(arguments):
     def progress(text):
         print(text, end="", flush=True)
 
+    # a killed run cleans up as an interrupted one does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     bench = Bench(SCALES[options.scale], options.sdbox_fsync)
     try:
         outcomes = run(bench, classes, options.rounds, progress)
