@@ -126,7 +126,6 @@ pgbox_sync_log_begin(struct mail_index_transaction *trans)
 	MODULE_CONTEXT_SET(trans, pgbox_sync_log_module, log);
 	trans->v.commit = sync_log_commit;
 	/* commit also if there are only raw records */
-	mail_index_transaction_set_log_updates(trans);
 	trans->log_updates = TRUE;
 	return log;
 }
