@@ -53,6 +53,12 @@ def lab():
     the_lab.close()
 
 
+@pytest.fixture(autouse=True)
+def marked_logs(lab):
+    """What the servers log from here on belongs to this test."""
+    lab.mark_logs()
+
+
 @pytest.fixture(scope="session")
 def sdbox(lab):
     """The oracle: a Dovecot instance with sdbox."""

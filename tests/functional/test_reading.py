@@ -141,7 +141,8 @@ def test_pop3_listing(metered, many):
             assert len(set(pop3.uidls())) == MANY
             assert len(pop3.sizes()) == MANY
             pop3.quit()
-    assert cost["round_trips"] <= 25, cost
+    # text is extracted for 0.3 s, in as many batches as that takes
+    assert cost["round_trips"] <= MANY / 40, cost
 
 
 def test_parts_in_a_row(metered, user):
@@ -166,7 +167,8 @@ def test_search_in_bodies(metered, many):
         imap.select("INBOX")
         with proxy.measured() as cost:
             assert imap.search('BODY "body 1234"') == [1235]
-    assert cost["round_trips"] <= 25, cost
+    # text is extracted for 0.3 s, in as many batches as that takes
+    assert cost["round_trips"] <= MANY / 40, cost
 
 
 def test_previews(server, user):

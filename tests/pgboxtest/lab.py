@@ -43,6 +43,7 @@ class Lab:
         self.tested = os.environ.get("PGBOX_BACKEND", "pgbox")
         self.instances = []
         self._postgres = None
+        self._log_marks = {}
         self._users = itertools.count(1)
         self._names = itertools.count(1)
 
@@ -99,9 +100,26 @@ class Lab:
         # of processes that outlived the module in which they were started
         assert not reports, "\n".join(reports)
 
-    def log_tails(self):
-        tails = [f"--- log of {instance.name}\n{instance.log_tail()}"
-                 for instance in self.instances if instance.process]
+    # logs
+
+    def _logs(self):
+        """(name, path) of the logs that exist."""
+        servers = [(instance.name, instance.log) for instance in self.instances]
         if self._postgres is not None:
-            tails.append(f"--- log of PostgreSQL\n{self._postgres.log_tail()}")
+            servers.append(("PostgreSQL", self._postgres.log))
+        return [(name, path) for name, path in servers if os.path.exists(path)]
+
+    def mark_logs(self):
+        """A test begins: `log_tails` shows what is written from now on."""
+        self._log_marks = {path: os.path.getsize(path) for _name, path in self._logs()}
+
+    def log_tails(self, lines=40, width=300):
+        """The last lines that each server has written since `mark_logs`."""
+        tails = []
+        for name, path in self._logs():
+            with open(path, "rb") as log:
+                log.seek(self._log_marks.get(path, 0))
+                tail = log.read().decode("utf-8", "replace").splitlines()[-lines:]
+            if tail:
+                tails.append("\n".join([f"--- log of {name}", *(line[:width] for line in tail)]))
         return "\n".join(tails)

@@ -2,12 +2,17 @@
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 
 PR_SET_PDEATHSIG = 1
+# Below the ports that the kernel gives to clients: one of those could take a port before its
+# server does, or between two starts of it, and a client that waits for it could even connect to
+# itself (net.ipv4.ip_local_port_range begins at 32768).
+FIRST_PORT, LAST_PORT = 10240, 32000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -40,11 +45,27 @@ def stop_server(process, sig=signal.SIGTERM, timeout=20):
         process.wait()
 
 
+def _ports():
+    """Every port once, from a random one on: other test runs may be on this machine."""
+    first = random.randint(FIRST_PORT, LAST_PORT)
+    yield from range(first, LAST_PORT)
+    yield from range(FIRST_PORT, first)
+
+
+_unused_ports = _ports()
+
+
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody uses now, and that is given only once."""
+    for port in _unused_ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no port is free")
 
 
 def wait_until(condition, what, timeout=20, interval=0.02):
