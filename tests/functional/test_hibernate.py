@@ -4,6 +4,7 @@ A session hibernates after one second of IDLE; only the wake-up file brings it b
 """
 
 import os
+import time
 
 import pytest
 
@@ -11,7 +12,8 @@ from pgboxtest import messages
 from pgboxtest.imap import as_pairs
 from pgboxtest.process import kill_hard, wait_until
 
-SOON = 8
+# much less than the session's own look for changes, and time for a busy machine
+SOON = 30
 SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 
 
@@ -43,7 +45,7 @@ def add(server, user, *numbers):
 
 def sleeps(server, processes=0):
     """Waits until the sessions have hibernated."""
-    wait_until(lambda: len(server.processes("imap")) == processes, "the session to hibernate", 30)
+    wait_until(lambda: len(server.processes("imap")) == processes, "the session to hibernate", 60)
     assert server.processes("imap-hibernate")
 
 
@@ -180,8 +182,10 @@ def test_no_connection(lab, frontends, user):
         client.select("INBOX")
         begin_idle(client)
     sleeps(here)
-    assert lab.postgres.value("""
-        select count(*) from pg_stat_activity where application_name = 'pgbox/imap'""") == "0"
+    # a server process ends a little after its client
+    wait_until(lambda: lab.postgres.value("""
+        select count(*) from pg_stat_activity where application_name = 'pgbox/imap'""") == "0",
+               "the connections of the sessions to be closed")
     for client in clients:
         client.close()
 
@@ -195,10 +199,12 @@ def test_service_killed_while_it_sleeps(frontends, user):
         tag = begin_idle(client)
         sleeps(here)
         pid = here.processes("pgbox-notify")[0]
+        killed = time.time()
         kill_hard(pid)
         there.deliver(user, messages.numbered(2))
         told(client, is_answer(b"2", b"EXISTS"))
         assert end_idle(client, tag).ok
+    wait_until(lambda: here.notifies(since=killed), "the notification service to listen again")
 
 
 def test_no_service_no_hibernation(lab, user, pgbox_only):

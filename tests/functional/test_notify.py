@@ -12,7 +12,7 @@ from pgboxtest import messages
 from pgboxtest.imap import as_pairs
 from pgboxtest.process import wait_until
 
-SOON = 8
+SOON = 30
 SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 ALL = ("NOTIFY SET (selected (MessageNew MessageExpunge FlagChange)) (personal (MessageNew "
        "MessageExpunge FlagChange MailboxName SubscriptionChange))")

@@ -266,9 +266,15 @@ class Dovecot:
         """Where the wake-up files are."""
         return self.path("run", "pgbox")
 
-    def notifies(self):
-        """Whether the service says that notifications come in."""
-        return os.path.exists(os.path.join(self.notify_directory, ".alive"))
+    def notifies(self, since=0):
+        """Whether the service says that notifications come in, and has said so since then.
+
+        One that was killed says nothing any more, but its file is left.
+        """
+        try:
+            return os.stat(os.path.join(self.notify_directory, ".alive")).st_mtime > since
+        except FileNotFoundError:
+            return False
 
     def _valgrind(self, *options):
         """What comes before a command under PGBOX_VALGRIND=1, see `valgrind_errors`."""

@@ -388,10 +388,13 @@ class ImapClient:
     def wait_for(self, condition, timeout=60):
         """Read responses (inside IDLE) until one satisfies the condition."""
         deadline = time.monotonic() + timeout
+        usual = self.socket.gettimeout()
         while True:
             self.socket.settimeout(max(0.01, deadline - time.monotonic()))
             _tag, answer = self.read_response()
             if condition(answer):
+                # what is read next has its own time
+                self.socket.settimeout(usual)
                 return answer
 
     def logout(self):
