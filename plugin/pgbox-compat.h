@@ -2,7 +2,7 @@
 #define PGBOX_COMPAT_H
 
 /* Differences between Dovecot versions, and nothing else: every conditional
-   on a version or on a configure probe is in this file. */
+   on a configure probe is in this file. */
 
 #include "pgbox-config.h"
 #include "message-part-data.h"
@@ -56,39 +56,75 @@ pgbox_envelope_parse_from_header(pool_t pool,
 }
 
 /*
+ * Settings
+ */
+
+#ifdef HAVE_SETTINGS_GET
+/* A storage class registers its settings. */
+#  define PGBOX_COMPAT_SET_INFO
+/* What messages call the settings of Dovecot that come before their values */
+#  define PGBOX_COMPAT_PATH_SETTING "mail_path"
+#  define PGBOX_COMPAT_LAYOUT_SETTING "mailbox_list_layout = "
+#  define PGBOX_COMPAT_DRIVER_SETTING "mail_driver = "
+/* names of the user's plugins, NULL-terminated */
+#  define PGBOX_COMPAT_USER_PLUGINS(user) \
+	settings_boollist_get(&(user)->set->mail_plugins)
+/* No driver counts by itself any more. */
+#  define PGBOX_COMPAT_USER_QUOTA_DRIVER(user) ((const char *)NULL)
+#else
+#  define PGBOX_COMPAT_PATH_SETTING "mail_location"
+#  define PGBOX_COMPAT_LAYOUT_SETTING "mail_location: LAYOUT="
+#  define PGBOX_COMPAT_DRIVER_SETTING "mail_location = "
+#  define PGBOX_COMPAT_USER_PLUGINS(user) \
+	t_strsplit_spaces((user)->set->mail_plugins, " ,")
+/* what begins with the driver, or NULL */
+#  define PGBOX_COMPAT_USER_QUOTA_DRIVER(user) \
+	mail_user_plugin_getenv(user, "quota")
+#endif
+
+/*
  * Storage and list classes
  */
 
-#if DOVECOT_PREREQ(2,4,0)
-/* Nobody asks for it any more. */
-#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ 0
-#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) ((void)(status))
-/* A list class has the vfunc get_storage. */
-#  define PGBOX_COMPAT_LIST_GET_STORAGE
+#ifdef HAVE_STRUCT_MAIL_STORAGE_VFUNCS_GET_LIST_SETTINGS
+/* A storage class sets the defaults of mail_location's keys. */
+#  define PGBOX_COMPAT_GET_LIST_SETTINGS
+#endif
+
+#ifdef HAVE_STRUCT_MAIL_STORAGE_SETTINGS_MAILBOX_LIST_LAYOUT
 #  define PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) \
 	mailbox_list_default_get_root_path(list, type, path_r)
 #  define PGBOX_COMPAT_LIST_MAILBOX_DIR(list) \
-	((list)->mail_set->mailbox_directory_name)
+	((list)->mail_set->mailbox_root_directory_name)
 #  define PGBOX_COMPAT_LIST_NO_NOSELECT(list) \
 	((list)->mail_set->mailbox_list_drop_noselect)
 #else
-#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ STATUS_LAST_CACHED_SEQ
-#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) \
-	((status)->last_cached_seq = 0)
-/* Settings are strings in plugin { }. */
-#  define PGBOX_COMPAT_PLUGIN_GETENV
-#  define PGBOX_COMPAT_USER_BASE_DIR(user) ((user)->set->base_dir)
-/* A storage class sets the defaults of mail_location's keys. */
-#  define PGBOX_COMPAT_GET_LIST_SETTINGS
 #  define PGBOX_COMPAT_LIST_ROOT_PATH(list, type, path_r) \
 	mailbox_list_set_get_root_path(&(list)->set, type, path_r)
 #  define PGBOX_COMPAT_LIST_MAILBOX_DIR(list) ((list)->set.mailbox_dir_name)
 #  define PGBOX_COMPAT_LIST_NO_NOSELECT(list) ((list)->set.no_noselect)
 #endif
 
-#if !DOVECOT_PREREQ(2,4,2)
+#if HAVE_DECL_MAILBOX_LIST_DEFAULT_GET_STORAGE
+/* A list class must have the vfunc get_storage. */
+#  define PGBOX_COMPAT_LIST_GET_STORAGE mailbox_list_default_get_storage
+#else
+#  define PGBOX_COMPAT_LIST_GET_STORAGE NULL
+#endif
+
+#if HAVE_DECL_MAILBOX_LIST_SUBSCRIPTIONS_ITER_INIT
 /* A list class lists subscriptions itself. */
 #  define PGBOX_COMPAT_LIST_ITER_SUBSCRIPTIONS
+#endif
+
+#if HAVE_DECL_STATUS_LAST_CACHED_SEQ
+#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ STATUS_LAST_CACHED_SEQ
+#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) \
+	((status)->last_cached_seq = 0)
+#else
+/* Nobody asks for it any more. */
+#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ 0
+#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) ((void)(status))
 #endif
 
 #endif

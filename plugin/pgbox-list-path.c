@@ -1,5 +1,5 @@
 /* Local directories: each mailbox has one, named by its GUID, below the
-   directories that mail_location gives. They hold what can be made again:
+   directories that mail_location or mail_path gives. They hold what can be made again:
    index and cache files. Knows nothing of what is in them. */
 
 #include "pgbox-config.h"
@@ -34,7 +34,8 @@ static bool
 list_get_root(struct mailbox_list *list, enum mailbox_list_path_type type,
 	      const char **path_r)
 {
-	/* mail_location = pgbox: has no directory, and nothing below it */
+	/* mail_location = pgbox: and an empty mail_path have no directory, and
+	   nothing below it */
 	if (type == MAILBOX_LIST_PATH_TYPE_MAILBOX &&
 	    !list_get_root(list, MAILBOX_LIST_PATH_TYPE_DIR, path_r))
 		return FALSE;

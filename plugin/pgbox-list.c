@@ -53,9 +53,9 @@ pgbox_list_check_account(struct mailbox_list *list, const char *account,
 		    strcmp(PGBOX_STORAGE(storage)->account_name, account) == 0)
 			continue;
 		*error_r = t_strdup_printf(
-			"mail_location of namespace %s must have a directory "
-			"of its own: '%s' is that of account %s, and the "
-			"namespace shows account %s", list->ns->prefix, root,
+			PGBOX_COMPAT_PATH_SETTING" of namespace %s must have a "
+			"directory of its own: '%s' is that of account %s, and "
+			"the namespace shows account %s", list->ns->prefix, root,
 			PGBOX_STORAGE(storage)->account_name, account);
 		return -1;
 	}
@@ -66,7 +66,7 @@ static int pgbox_list_init(struct mailbox_list *list, const char **error_r)
 {
 	const char *account;
 
-	if (pgbox_settings_get_account(list->ns, &account, error_r) < 0)
+	if (pgbox_settings_get_account(list, &account, error_r) < 0)
 		return -1;
 	return pgbox_list_check_account(list, account, error_r);
 }
@@ -136,9 +136,9 @@ int pgbox_list_open_account(struct mailbox_list *list,
 	/* pgbox_storage_create() sees to it that our storage has our list;
 	   the other way round nobody does */
 	if (storage == NULL || strcmp(storage->name, PGBOX_STORAGE_NAME) != 0) {
-		mailbox_list_set_critical(list, "LAYOUT="PGBOX_LIST_NAME
-			" needs a mail_location that begins with "
-			PGBOX_STORAGE_NAME":");
+		mailbox_list_set_critical(list, PGBOX_COMPAT_LAYOUT_SETTING
+			PGBOX_LIST_NAME" needs "PGBOX_COMPAT_DRIVER_SETTING
+			PGBOX_STORAGE_NAME);
 		return -1;
 	}
 	*storage_r = PGBOX_STORAGE(storage);
@@ -543,9 +543,7 @@ struct mailbox_list pgbox_mailbox_list = {
 		.alloc = pgbox_list_alloc,
 		.init = pgbox_list_init,
 		.deinit = pgbox_list_deinit,
-#ifdef PGBOX_COMPAT_LIST_GET_STORAGE
-		.get_storage = mailbox_list_default_get_storage,
-#endif
+		.get_storage = PGBOX_COMPAT_LIST_GET_STORAGE,
 		.get_hierarchy_sep = pgbox_list_get_hierarchy_sep,
 		.get_vname = mailbox_list_default_get_vname,
 		.get_storage_name = mailbox_list_default_get_storage_name,

@@ -2,6 +2,8 @@
 
 #include "pgbox-config.h"
 #include "lib.h"
+#include "settings-parser.h"
+#include "pgbox-compat.h"
 #include "pgbox-list-private.h"
 #include "pgbox-notify.h"
 #include "pgbox-storage.h"
@@ -195,9 +197,8 @@ static int mailbox_delete_node(struct mailbox *box)
 static bool mailbox_mails_are_followed(struct mailbox *box)
 {
 	struct mail_user *user = box->storage->user;
-	const char *const *plugins =
-		t_strsplit_spaces(user->set->mail_plugins, " ,");
-	const char *quota = mail_user_plugin_getenv(user, "quota");
+	const char *const *plugins = PGBOX_COMPAT_USER_PLUGINS(user);
+	const char *quota = PGBOX_COMPAT_USER_QUOTA_DRIVER(user);
 
 	return str_array_find(plugins, "lazy_expunge") ||
 		/* mail_log, push_notification, ... */

@@ -113,17 +113,15 @@ static void main_preinit(const struct pgbox_notify_settings *set)
 
 static void main_init(const struct pgbox_notify_settings *set)
 {
+	const struct pgbox_notify_database *database;
 	struct pgbox_notify_server *server;
-	unsigned int i;
 
 	notify_dir = pgbox_notify_dir_init(set->dir);
 	notify_queue = pgbox_notify_queue_init(&queue_callbacks);
 	i_array_init(&notify_servers, 4);
-	for (i = 0; set->dsns[i] != NULL; i++) {
-		server = pgbox_notify_server_init(
-			i == 0 ? "pgbox_notify_dsn" :
-			t_strdup_printf("pgbox_notify_dsn%u", i + 1),
-			set->dsns[i], &server_callbacks);
+	array_foreach(&set->databases, database) {
+		server = pgbox_notify_server_init(database->name, database->dsn,
+						  &server_callbacks);
 		array_push_back(&notify_servers, &server);
 	}
 }

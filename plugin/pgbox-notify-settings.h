@@ -1,16 +1,28 @@
 #ifndef PGBOX_NOTIFY_SETTINGS_H
 #define PGBOX_NOTIFY_SETTINGS_H
 
-/* What of Dovecot's configuration the service pgbox-notify needs */
+/* What of Dovecot's configuration the service pgbox-notify needs.
+   pgbox-notify-settings-strings.c reads it with Dovecot 2.3,
+   pgbox-notify-settings-get.c with 2.4. */
+
+/* A database to listen to */
+struct pgbox_notify_database {
+	/* of the setting, for the log */
+	const char *name;
+	/* connection string, which was checked */
+	const char *dsn;
+};
+ARRAY_DEFINE_TYPE(pgbox_notify_database, struct pgbox_notify_database);
 
 struct pgbox_notify_settings {
 	/* directory of wake-up files */
 	const char *dir;
-	/* connection strings, at least one, NULL-terminated */
-	const char *const *dsns;
+	/* at least one */
+	ARRAY_TYPE(pgbox_notify_database) databases;
 };
 
-/* Reads the settings of master_service. Exits if they are wrong. */
+/* Reads the settings of master_service; they live as long as the pool. Exits
+   if they are wrong. */
 const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool);
 
 #endif

@@ -44,12 +44,12 @@ struct pgbox_notify *
 pgbox_notify_init(pool_t pool, struct mail_user *user,
 		  const struct pgbox_settings *set, const char *account)
 {
-	const char *base_dir = PGBOX_COMPAT_USER_BASE_DIR(user);
+	const char *base_dir = user->set->base_dir;
 	struct pgbox_notify *notify = p_new(pool, struct pgbox_notify, 1);
 
 	notify->event = user->event;
 	event_ref(notify->event);
-	notify->dir = set->notify_dir != NULL ? set->notify_dir :
+	notify->dir = *set->notify_dir != '\0' ? set->notify_dir :
 		p_strconcat(pool, base_dir, "/"PGBOX_NOTIFY_DIR_NAME, NULL);
 	notify->fifo_path = p_strconcat(pool, base_dir,
 					"/"PGBOX_NOTIFY_FIFO_NAME, NULL);

@@ -235,7 +235,7 @@ save_set_dest_mail(struct pgbox_save_context *ctx,
 	struct mail *mail = ctx->ctx.dest_mail;
 	struct index_mail *imail = INDEX_MAIL(mail);
 	const struct mail_storage_settings *set =
-		mailbox_get_settings(&ctx->mbox->box);
+		mail_storage_get_settings(ctx->mbox->box.storage);
 
 	i_stream_seek(save_mail->spool, 0);
 	imail->data.received_date = ctx->ctx.data.received_date;

@@ -3,8 +3,7 @@
 
 /* What the admin sets. The strings were checked and turned into values. */
 
-struct mail_user;
-struct mail_namespace;
+struct mailbox_list;
 
 /* Which text of messages is kept in the database for SEARCH */
 enum pgbox_search_text {
@@ -15,6 +14,8 @@ enum pgbox_search_text {
 };
 
 struct pgbox_settings {
+	/* holds the struct */
+	pool_t pool;
 	/* libpq connection string; may hold a password, so never log it */
 	const char *dsn;
 	/* create a user's account when it is first used */
@@ -24,24 +25,30 @@ struct pgbox_settings {
 	unsigned int idle_disconnect_msecs;
 	/* tell other sessions what this one changes */
 	bool notify;
-	/* directory of wake-up files, NULL is the default */
+	/* directory of wake-up files, "" is the default */
 	const char *notify_dir;
 	/* how long expunged mails and deleted mailboxes are kept */
 	unsigned int expunge_retention_secs;
 	enum pgbox_search_text search_text;
 	/* what the database may take for one SEARCH */
 	unsigned int search_timeout_msecs;
+
+	/* Only Dovecot 2.4 sets these, while it parses: what search_text is made
+	   of, and the answer of pgbox_settings_get_account() or "". */
+	const char *search_text_name;
+	const char *account;
 };
 
-/* Returns 0, or -1 and an error that names the setting. */
-int pgbox_settings_get(struct mail_user *user, pool_t pool,
+/* The settings of the list's namespace. They live as long as the pool.
+   Returns 0, or -1 and an error that names the setting. */
+int pgbox_settings_get(struct mailbox_list *list, pool_t pool,
 		       const struct pgbox_settings **set_r,
 		       const char **error_r);
 
-/* The account in the database that a namespace shows: of its owner, or for a
-   namespace without an owner what pgbox_account_<namespace name> says.
+/* The account in the database that the list's namespace shows: of its owner, or
+   what is set for the namespace. Lives in the data stack or longer.
    Returns 0, or -1 and an error that names the setting. */
-int pgbox_settings_get_account(struct mail_namespace *ns,
+int pgbox_settings_get_account(struct mailbox_list *list,
 			       const char **account_r, const char **error_r);
 
 #endif

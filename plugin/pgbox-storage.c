@@ -10,6 +10,9 @@
 #include "pgbox-notify.h"
 #include "pgbox-query.h"
 #include "pgbox-storage.h"
+#ifdef PGBOX_COMPAT_SET_INFO
+#  include "pgbox-settings-info.h"
+#endif
 
 /* Messages that one call of the purge removes: a short transaction */
 #define PGBOX_PURGE_BATCH 500
@@ -74,13 +77,14 @@ pgbox_storage_create(struct mail_storage *_storage, struct mail_namespace *ns,
 
 	if (strcmp(ns->list->name, PGBOX_LIST_NAME) != 0) {
 		*error_r = t_strdup_printf(
-			"mail_location: LAYOUT=%s can't be used, leave it out",
+			PGBOX_COMPAT_LAYOUT_SETTING
+			"%s can't be used, leave it out",
 			ns->list->name);
 		return -1;
 	}
-	if (pgbox_settings_get(_storage->user, _storage->pool, &storage->set,
+	if (pgbox_settings_get(ns->list, _storage->pool, &storage->set,
 			       error_r) < 0 ||
-	    pgbox_settings_get_account(ns, &account, error_r) < 0)
+	    pgbox_settings_get_account(ns->list, &account, error_r) < 0)
 		return -1;
 	storage->account_name = p_strdup(_storage->pool, account);
 	storage->account_foreign = ns->owner != NULL && ns->owner != ns->user;
@@ -191,6 +195,9 @@ struct mail_storage pgbox_storage = {
 		MAIL_STORAGE_CLASS_FLAG_HAVE_MAIL_SAVE_GUIDS |
 		MAIL_STORAGE_CLASS_FLAG_SECONDARY_INDEX,
 	.event_category = &event_category_pgbox,
+#ifdef PGBOX_COMPAT_SET_INFO
+	.set_info = &pgbox_setting_parser_info,
+#endif
 
 	.v = {
 		.alloc = pgbox_storage_alloc,

@@ -1,11 +1,14 @@
-# Every setting of plugin/pgbox-*settings.c is in README.md, in pgbox(7) and in the
-# example configuration, with its default where it has one; no other one is.
+# Every setting of plugin/pgbox-settings-names.h is in README.md, in pgbox(7) and in
+# the example configuration, with its default where it has one; no other one is.
+
+names=plugin/pgbox-settings-names.h
 
 # Prints "NAME" or "NAME = DEFAULT" for each.
 settings() {
-	sed -n 's/^#define PGBOX_SETTING_[A-Z_]* "\(pgbox_[a-z_]*\)"$/\1/p' plugin/pgbox-*settings.c | sort -u
-	sed -n '/\.name = "/{N;s/.*\.name = "\(pgbox_[a-z_]*\)",\n.*\.default_value = "\(.*\)",$/\1 = \2/p}' \
-		plugin/pgbox-settings.c
+	awk '/^#define PGBOX_SETTING_/ { name[substr($2, 15)] = $3 }
+		/^#define PGBOX_DEFAULT_/ { value[substr($2, 15)] = $3 }
+		END { for (key in name) print name[key] (key in value ? " = " value[key] : "") }' \
+		$names | tr -d '"' | sort
 }
 
 # check_setting "NAME = DEFAULT"
@@ -31,9 +34,9 @@ documented() {
 }
 
 check() {
-	[ -f plugin/pgbox-settings.c ] || { echo "plugin/pgbox-settings.c is missing"; return; }
+	[ -f $names ] || { echo "$names is missing"; return; }
 	known=$(settings)
-	[ -n "$known" ] || echo "no setting was found in plugin/pgbox-settings.c"
+	[ -n "$known" ] || echo "no setting was found in $names"
 	while read -r setting; do
 		check_setting "$setting"
 	done <<<"$known"
@@ -45,10 +48,10 @@ check() {
 
 good_tree() {
 	mkdir -p packaging/man packaging/conf
-	cat >plugin/pgbox-settings.c <<-'C'
+	cat >$names <<-'C'
 		#define PGBOX_SETTING_DSN "pgbox_dsn"
-				.name = "pgbox_time",
-				.default_value = "5s",
+		#define PGBOX_SETTING_TIME "pgbox_time"
+		#define PGBOX_DEFAULT_TIME "5s"
 	C
 	printf '%s\n' "| \`pgbox_dsn\` | none | |" "| \`pgbox_time\` | 5s | |" >README.md
 	printf '%s\n' ".It Va pgbox_dsn" ".It Va pgbox_time = 5s" >packaging/man/pgbox.7
@@ -58,7 +61,7 @@ good_tree() {
 }
 
 sample_undocumented() {
-	good_tree && echo '#define PGBOX_SETTING_NEW "pgbox_new"' >>plugin/pgbox-settings.c
+	good_tree && echo '#define PGBOX_SETTING_NEW "pgbox_new"' >>$names
 }
 
 sample_old_default() {

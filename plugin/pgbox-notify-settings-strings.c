@@ -1,4 +1,5 @@
-/* Reads what the service needs, which has no user, from plugin { }. */
+/* Dovecot 2.3: reads what the service needs, which has no user, from the strings of
+   plugin { }. */
 
 #include "pgbox-config.h"
 #include "lib.h"
@@ -9,16 +10,10 @@
 #include "master-service.h"
 #include "master-service-settings.h"
 #include "var-expand.h"
-#include "pgbox-compat.h"
 #include "pgbox-db.h"
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-settings.h"
-
-#define PGBOX_SETTING_DSN "pgbox_dsn"
-#define PGBOX_SETTING_NOTIFY_DIR "pgbox_notify_dir"
-#define PGBOX_SETTING_NOTIFY_DSN "pgbox_notify_dsn"
-
-#ifdef PGBOX_COMPAT_PLUGIN_GETENV
+#include "pgbox-settings-names.h"
 
 /* Returns the value as mail processes see it, NULL if it is not set. */
 static const char *
@@ -50,14 +45,15 @@ get_plugin_setting(const struct mail_user_settings *set, const char *key)
 	return str_c(value);
 }
 
-static const char *const *
-get_dsns(const struct mail_user_settings *set, pool_t pool)
+static void
+get_databases(const struct mail_user_settings *set, pool_t pool,
+	      struct pgbox_notify_settings *notify_set)
 {
-	ARRAY_TYPE(const_string) dsns;
+	struct pgbox_notify_database *database;
 	const char *key = PGBOX_SETTING_NOTIFY_DSN, *dsn, *error;
 	unsigned int i;
 
-	p_array_init(&dsns, pool, 4);
+	p_array_init(&notify_set->databases, pool, 4);
 	dsn = get_plugin_setting(set, key);
 	if (dsn == NULL) {
 		key = PGBOX_SETTING_DSN;
@@ -66,17 +62,16 @@ get_dsns(const struct mail_user_settings *set, pool_t pool)
 	for (i = 2; dsn != NULL; i++) {
 		if (pgbox_db_conninfo_check(dsn, &error) < 0)
 			i_fatal("%s: %s", key, error);
-		dsn = p_strdup(pool, dsn);
-		array_push_back(&dsns, &dsn);
+		database = array_append_space(&notify_set->databases);
+		database->name = p_strdup(pool, key);
+		database->dsn = p_strdup(pool, dsn);
 		key = t_strdup_printf(PGBOX_SETTING_NOTIFY_DSN"%u", i);
 		dsn = get_plugin_setting(set, key);
 	}
-	if (array_count(&dsns) == 0) {
+	if (array_is_empty(&notify_set->databases)) {
 		i_fatal("Neither "PGBOX_SETTING_NOTIFY_DSN" nor "
 			PGBOX_SETTING_DSN" is set in plugin { }");
 	}
-	array_append_zero(&dsns);
-	return array_front(&dsns);
 }
 
 const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
@@ -108,8 +103,6 @@ const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
 		set->dir = p_strconcat(pool, all->base_dir,
 				       "/"PGBOX_NOTIFY_DIR_NAME, NULL);
 	}
-	set->dsns = get_dsns(all, pool);
+	get_databases(all, pool, set);
 	return set;
 }
-
-#endif
