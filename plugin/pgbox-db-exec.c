@@ -92,6 +92,7 @@ answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
 static enum pgbox_db_state state_after_error(enum pgbox_db_state busy)
 {
 	switch (busy) {
+	case PGBOX_DB_STATE_PREPARING:
 	case PGBOX_DB_STATE_BUSY:
 	case PGBOX_DB_STATE_TXN_BEGINNING:
 	case PGBOX_DB_STATE_TXN_COMMITTING:
@@ -218,6 +219,28 @@ run_read(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	return ret;
 }
 
+/* Returns 0 if libpq refuses. */
+static int
+run_send_statement(struct pgbox_db *db, const struct pgbox_db_statement *stmt)
+{
+	const struct pgbox_query *query = stmt->query;
+	struct pgbox_db_wire_params wire;
+
+	pgbox_db_params_get_wire(stmt->params, &wire);
+	i_assert(wire.count == (int)query->param_count);
+	if (stmt->prepare) {
+		return PQsendPrepare(db->conn, query->name, query->sql,
+				     wire.count, wire.types);
+	}
+	if (pgbox_db_is_prepared(db, stmt)) {
+		return PQsendQueryPrepared(db->conn, query->name, wire.count,
+					   wire.values, wire.lengths,
+					   wire.formats, 1);
+	}
+	return PQsendQueryParams(db->conn, query->sql, wire.count, wire.types,
+				 wire.values, wire.lengths, wire.formats, 1);
+}
+
 static int
 run_send(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	 int64_t deadline, struct pgbox_db_failure *failure_r)
@@ -226,13 +249,7 @@ run_send(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	int ret;
 
 	T_BEGIN {
-		struct pgbox_db_wire_params wire;
-
-		pgbox_db_params_get_wire(stmt->params, &wire);
-		i_assert(wire.count == (int)stmt->query->param_count);
-		ret = PQsendQueryParams(db->conn, stmt->query->sql, wire.count,
-					wire.types, wire.values, wire.lengths,
-					wire.formats, 1);
+		ret = run_send_statement(db, stmt);
 	} T_END;
 	if (ret != 0)
 		wait = pgbox_db_wait_sent(db, deadline);
@@ -275,6 +292,44 @@ run_log(struct event *event, const struct pgbox_db_statement *stmt,
 	}
 }
 
+static int
+run_once(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+	 int64_t deadline, struct pgbox_db_result **result_r,
+	 struct pgbox_db_failure *failure_r)
+{
+	pgbox_db_set_state(db, stmt->busy);
+	if (run_send(db, stmt, deadline, failure_r) < 0)
+		return -1;
+	return run_read(db, stmt, deadline, result_r, failure_r);
+}
+
+/* Has the server prepare the statement. Returns 0 if it can be run now, also
+   if the server did not want to, -1 if the connection is gone. */
+static int
+run_prepare(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+	    int64_t deadline, struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_statement prepare = *stmt;
+	struct pgbox_db_result *result = NULL;
+	int ret;
+
+	prepare.busy = PGBOX_DB_STATE_PREPARING;
+	prepare.done = PGBOX_DB_STATE_IDLE;
+	prepare.prepare = TRUE;
+	ret = run_once(db, &prepare, deadline, &result, failure_r);
+	pgbox_db_result_free(&result);
+	if (ret == 0 && db->state == PGBOX_DB_STATE_IDLE) {
+		pgbox_db_prepare_set_done(db, stmt->query);
+		return 0;
+	}
+	if (ret == 0) {
+		pgbox_db_failure_deadline(db, stmt->query, FALSE, failure_r);
+		return -1;
+	}
+	/* whatever it is, running the statement tells it better */
+	return db->state == PGBOX_DB_STATE_IDLE ? 0 : -1;
+}
+
 int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 		 int64_t deadline, struct pgbox_db_result **result_r,
 		 struct pgbox_db_failure *failure_r)
@@ -294,14 +349,15 @@ int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 		return -1;
 	}
 
+	if (pgbox_db_prepare_is_wanted(db, stmt) &&
+	    run_prepare(db, stmt, deadline, failure_r) < 0)
+		return -1;
+
 	event = event_create(db->event);
 	event_set_name(event, "pgbox_query_finished");
 	event_add_str(event, "query", stmt->query->name);
 
-	pgbox_db_set_state(db, stmt->busy);
-	ret = run_send(db, stmt, deadline, failure_r);
-	if (ret == 0)
-		ret = run_read(db, stmt, deadline, result_r, failure_r);
+	ret = run_once(db, stmt, deadline, result_r, failure_r);
 	i_assert((ret == 0) == (*result_r != NULL));
 
 	run_log(event, stmt, start_usecs, *result_r, failure_r);
@@ -349,7 +405,9 @@ int pgbox_db_run_retrying(struct pgbox_db *db,
 			if (!pgbox_db_wait_msecs(msecs, deadline))
 				return -1;
 			conflicts++;
-		} else if (failure_wants_reconnect(failure_r) && !reconnected) {
+		} else if ((failure_wants_reconnect(failure_r) ||
+			    pgbox_db_prepare_is_stale(failure_r)) &&
+			   !reconnected) {
 			pgbox_db_disconnect(db, failure_r->message);
 			reconnected = TRUE;
 		} else {

@@ -18,6 +18,8 @@ enum pgbox_db_state {
 	PGBOX_DB_STATE_CONNECTING,
 	/* connected, the query of the connected callback is under way */
 	PGBOX_DB_STATE_CHECKING,
+	/* a statement is prepared, which changes nothing */
+	PGBOX_DB_STATE_PREPARING,
 	/* connected, nothing is under way. Only here the idle timer runs. */
 	PGBOX_DB_STATE_IDLE,
 	/* a statement outside a transaction was given to libpq: it commits by
@@ -41,6 +43,10 @@ enum pgbox_db_state {
    pgbox-db-error.c. */
 #define PGBOX_SQLSTATE_READ_ONLY "25006"
 #define PGBOX_SQLSTATE_STARTING_UP "57P03"
+/* invalid_sql_statement_name: somebody has deallocated it */
+#define PGBOX_SQLSTATE_NOT_PREPARED "26000"
+/* feature_not_supported: "cached plan must not change result type" */
+#define PGBOX_SQLSTATE_PLAN_CHANGED "0A000"
 
 /* One server of the connection string, which may name several */
 struct pgbox_db_host {
@@ -71,6 +77,12 @@ struct pgbox_db {
 	PGconn *conn;
 	/* The server said goodbye while no statement was under way */
 	bool server_left;
+
+	/* The process that we are connected to is the one that runs our
+	   statements: there is no pooler in between. */
+	bool backend_is_known;
+	/* by pgbox_query.number; see pgbox-db-prepare.c */
+	ARRAY(uint8_t) prepare_states;
 
 	const struct pgbox_query *connected_query;
 	pgbox_db_connected_callback_t *connected_callback;
@@ -137,6 +149,8 @@ struct pgbox_db_statement {
 	const struct pgbox_db_params *params;
 	/* the state while it runs, and after it has succeeded */
 	enum pgbox_db_state busy, done;
+	/* it is not run but prepared; busy is PREPARING */
+	bool prepare;
 };
 
 /* Sends one statement and waits for all of its answer until deadline. Returns
@@ -154,6 +168,22 @@ int pgbox_db_run_retrying(struct pgbox_db *db,
 			  unsigned int timeout_msecs,
 			  struct pgbox_db_result **result_r,
 			  struct pgbox_db_failure *failure_r);
+
+/* ---- pgbox-db-prepare.c ---- */
+
+/* Forgets everything: for a new connection. */
+void pgbox_db_prepare_reset(struct pgbox_db *db);
+/* Counts a use of the statement. Returns TRUE if it is to be prepared now. */
+bool pgbox_db_prepare_is_wanted(struct pgbox_db *db,
+				const struct pgbox_db_statement *stmt);
+void pgbox_db_prepare_set_done(struct pgbox_db *db,
+			       const struct pgbox_query *query);
+/* Returns TRUE if the server knows the statement by its query's name. */
+bool pgbox_db_is_prepared(struct pgbox_db *db,
+			  const struct pgbox_db_statement *stmt);
+/* Returns TRUE if the server did not run a statement because what was prepared
+   is of no use any more: a new connection helps. */
+bool pgbox_db_prepare_is_stale(const struct pgbox_db_failure *failure);
 
 /* ---- pgbox-db-wait.c ---- */
 

@@ -43,8 +43,9 @@ static const unsigned int state_transitions[PGBOX_DB_STATE_COUNT] = {
 	[PGBOX_DB_STATE_CONNECTING] = TO(CHECKING) | TO(IDLE) |
 		TO(DISCONNECTED),
 	[PGBOX_DB_STATE_CHECKING] = TO(IDLE) | TO(DISCONNECTED),
-	[PGBOX_DB_STATE_IDLE] = TO(BUSY) | TO(TXN_BEGINNING) |
-		TO(DISCONNECTED),
+	[PGBOX_DB_STATE_IDLE] = TO(PREPARING) | TO(BUSY) |
+		TO(TXN_BEGINNING) | TO(DISCONNECTED),
+	[PGBOX_DB_STATE_PREPARING] = TO(IDLE) | TO(DISCONNECTED),
 	[PGBOX_DB_STATE_BUSY] = TO(IDLE) | TO(DISCONNECTED),
 	[PGBOX_DB_STATE_TXN_BEGINNING] = TO(TXN) | TO(IDLE) |
 		TO(DISCONNECTED),
@@ -114,11 +115,13 @@ void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state)
 		break;
 	case PGBOX_DB_STATE_CONNECTING:
 		db->server_left = FALSE;
+		pgbox_db_prepare_reset(db);
 		break;
 	case PGBOX_DB_STATE_IDLE:
 		idle_timeout_start(db);
 		break;
 	case PGBOX_DB_STATE_CHECKING:
+	case PGBOX_DB_STATE_PREPARING:
 	case PGBOX_DB_STATE_BUSY:
 	case PGBOX_DB_STATE_TXN_BEGINNING:
 	case PGBOX_DB_STATE_TXN:
@@ -289,6 +292,7 @@ static struct pgbox_db *db_alloc(const struct pgbox_db_settings *set)
 	db->pool = pool;
 	db->set = *set;
 	db->set.conninfo = p_strdup(pool, set->conninfo);
+	i_array_init(&db->prepare_states, 64);
 	DLLIST_PREPEND(&all_dbs, db);
 	return db;
 }
@@ -300,6 +304,7 @@ static void db_free(struct pgbox_db *db)
 	PQconninfoFree(db->options);
 	event_unref(&db->event);
 	i_free(db->connect_message);
+	array_free(&db->prepare_states);
 	pool_unref(&db->pool);
 }
 

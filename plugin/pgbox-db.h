@@ -119,6 +119,11 @@ void pgbox_db_set_connected_callback(struct pgbox_db *db,
 				     pgbox_db_connected_callback_t *callback,
 				     void *context);
 
+/* For the callback: the result has told that pid, of pg_backend_pid(), runs the
+   statements of this connection. If that is the process that the connection was
+   made to, no pooler is in between, and statements that come again are prepared. */
+void pgbox_db_set_backend_pid(struct pgbox_db *db, int64_t pid);
+
 /* ---- parameters ----
 
    A list in the order of $1, $2, ... allocated from the pool; with

@@ -11,6 +11,8 @@ struct pgbox_query {
 	const char *sql;
 	/* number of $n parameters */
 	unsigned int param_count;
+	/* its place among the constants, from 1; 0 = made at runtime */
+	unsigned int number;
 };
 
 #include "pgbox-query-list.h"

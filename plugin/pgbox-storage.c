@@ -36,10 +36,12 @@ static struct mail_storage *pgbox_storage_alloc(void)
 
 static int
 schema_version_check(const struct pgbox_db_result *result,
-		     void *context ATTR_UNUSED, const char **error_r)
+		     void *context, const char **error_r)
 {
+	struct pgbox_db *db = context;
 	int64_t version = pgbox_db_result_int(result, 0, 0);
 
+	pgbox_db_set_backend_pid(db, pgbox_db_result_int(result, 0, 1));
 	if (version == PGBOX_SCHEMA_VERSION)
 		return 0;
 	*error_r = t_strdup_printf(
@@ -65,7 +67,7 @@ static void pgbox_storage_open_db(struct pgbox_storage *storage)
 	storage->db = pgbox_db_ref(&db_set, NULL);
 	pgbox_db_set_connected_callback(storage->db,
 					&pgbox_query_session_begin,
-					schema_version_check, NULL);
+					schema_version_check, storage->db);
 }
 
 static int

@@ -58,7 +58,7 @@ function finish() {
     else
         print "const struct pgbox_query pgbox_query_" ident " = {\n" \
             "\t.name = \"" name "\",\n\t.sql =" text ",\n" \
-            "\t.param_count = " params ",\n};\n"
+            "\t.param_count = " params ",\n\t.number = " count + 1 ",\n};\n"
     names[++count] = ident
 }
 

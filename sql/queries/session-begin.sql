@@ -1,3 +1,5 @@
 -- Asked once per connection.
--- Columns: schema version.
-select pgbox.session_begin()
+-- Columns: schema version, process that answers.
+select
+    pgbox.session_begin(),
+    pg_backend_pid()

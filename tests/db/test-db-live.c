@@ -360,6 +360,81 @@ static void test_session_is_clean(void **state ATTR_UNUSED)
 	pgbox_db_unref(&db);
 }
 
+static int64_t run_constant(struct pgbox_db *db, const struct pgbox_query *query)
+{
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	int64_t value;
+
+	if (pgbox_db_exec(db, query, NULL, &result, &failure) < 0)
+		fail_msg("%s", failure.message);
+	value = pgbox_db_result_int(result, 0, 0);
+	pgbox_db_result_free(&result);
+	return value;
+}
+
+static int64_t count_prepared(struct pgbox_db *db)
+{
+	return test_exec(db, "select count(*) from pg_prepared_statements");
+}
+
+static void test_prepared(void **state ATTR_UNUSED)
+{
+	const struct pgbox_query *query =
+		test_constant_query("answer", "select 42");
+	const struct pgbox_query *wrong =
+		test_constant_query("wrong", "select 1 / 0");
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+
+	/* nobody says that there is no pooler */
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(run_constant(db, query), 42);
+	assert_int_equal(count_prepared(db), 0);
+	pgbox_db_unref(&db);
+
+	db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	test_tell_backend(db);
+	assert_int_equal(run_constant(db, query), 42);
+	assert_int_equal(count_prepared(db), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(run_constant(db, query), 42);
+	assert_int_equal(count_prepared(db), 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(pgbox_db_exec(db, wrong, NULL, &result,
+					       &failure), -1);
+		test_assert_failure(&failure, PGBOX_DB_ERROR_INTERNAL, "22012");
+	}
+	/* in a transaction an error would be one of the transaction */
+	assert_int_equal(pgbox_db_begin(db, &failure), 0);
+	assert_int_equal(run_constant(db, query), 42);
+	assert_int_equal(pgbox_db_commit(db, &failure), 0);
+	assert_int_equal(run_constant(db, query), 42);
+	pgbox_db_unref(&db);
+}
+
+/* What is prepared can become useless while the connection stays. */
+static void test_prepared_is_stale(void **state ATTR_UNUSED)
+{
+	const struct pgbox_query *query =
+		test_constant_query("count", "select * from test.changing");
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+
+	test_admin("create table test.changing as select 7 as a");
+	test_tell_backend(db);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(run_constant(db, query), 7);
+	test_exec(db, "deallocate all");
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(run_constant(db, query), 7);
+	test_admin("alter table test.changing add b text");
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(run_constant(db, query), 7);
+	test_admin("drop table test.changing");
+	pgbox_db_unref(&db);
+}
+
 static const struct {
 	const char *conninfo, *error; /* NULL = valid */
 } conninfos[] = {
@@ -473,6 +548,8 @@ int main(void)
 		cmocka_unit_test(test_transaction),
 		cmocka_unit_test(test_deferred_constraint),
 		cmocka_unit_test(test_connected_callback),
+		cmocka_unit_test(test_prepared),
+		cmocka_unit_test(test_prepared_is_stale),
 		cmocka_unit_test(test_session_is_clean),
 		cmocka_unit_test(test_conninfo_check),
 		cmocka_unit_test(test_idle_disconnect),

@@ -6,15 +6,18 @@
 static void test_statements(void **state ATTR_UNUSED)
 {
 	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	const struct pgbox_query *query =
+		test_constant_query("add", "select $1::int8 + 1");
 	struct pgbox_db_params *params =
 		pgbox_db_params_create(pool_datastack_create());
 	struct pgbox_db_result *result;
 	struct pgbox_db_failure failure;
 
+	test_tell_backend(db);
 	pgbox_db_param_int8(params, 41);
 	for (unsigned int i = 0; i < 10; i++) {
-		assert_int_equal(pgbox_db_exec(db, test_query("add",
-			"select $1::int8 + 1"), params, &result, &failure), 0);
+		assert_int_equal(pgbox_db_exec(db, query, params, &result,
+					       &failure), 0);
 		assert_int_equal(pgbox_db_result_int(result, 0, 0), 42);
 		pgbox_db_result_free(&result);
 	}

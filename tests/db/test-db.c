@@ -55,6 +55,33 @@ const struct pgbox_query *test_query(const char *name, const char *sql)
 	return query;
 }
 
+const struct pgbox_query *test_constant_query(const char *name, const char *sql)
+{
+	static unsigned int number = 0;
+	struct pgbox_query *query = t_new(struct pgbox_query, 1);
+
+	*query = *test_query(name, sql);
+	query->number = ++number;
+	return query;
+}
+
+static int
+backend_callback(const struct pgbox_db_result *result, void *context,
+		 const char **error_r ATTR_UNUSED)
+{
+	pgbox_db_set_backend_pid(context, pgbox_db_result_int(result, 0, 0));
+	return 0;
+}
+
+void test_tell_backend(struct pgbox_db *db)
+{
+	static const struct pgbox_query query = {
+		.name = "backend", .sql = "select pg_backend_pid()",
+	};
+
+	pgbox_db_set_connected_callback(db, &query, backend_callback, db);
+}
+
 struct pgbox_db *
 test_db_open(const char *conninfo, unsigned int query_timeout_msecs,
 	     unsigned int connect_timeout_msecs)

@@ -27,6 +27,11 @@
 /* Makes a query that lives on the data stack; counts its parameters. */
 const struct pgbox_query *test_query(const char *name, const char *sql);
 
+/* The same, to be prepared when it is run again */
+const struct pgbox_query *test_constant_query(const char *name, const char *sql);
+/* Makes db, which is not connected, find out whether there is a pooler. */
+void test_tell_backend(struct pgbox_db *db);
+
 /* conninfo NULL = the server's */
 struct pgbox_db *
 test_db_open(const char *conninfo, unsigned int query_timeout_msecs,

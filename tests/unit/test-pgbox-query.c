@@ -17,7 +17,7 @@ static void test_list_is_complete(void **state ATTR_UNUSED)
 
 	assert_true(pgbox_queries_count > 0);
 	for (i = 0; i < pgbox_queries_count; i++)
-		assert_non_null(pgbox_queries[i]);
+		assert_int_equal(pgbox_queries[i]->number, i + 1);
 	assert_null(pgbox_queries[i]);
 }
 
