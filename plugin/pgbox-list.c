@@ -379,7 +379,7 @@ pgbox_list_delete_row(struct mailbox_list *list, const char *name,
 	if (pgbox_list_open_account(list, &storage) < 0)
 		return -1;
 	ret = pgbox_run_mailbox_delete(storage->db, storage->account_id,
-				       mailbox_id, &failure);
+				       mailbox_id, name, &failure);
 	if (ret < 0 && failure.error == PGBOX_DB_ERROR_UNCERTAIN) {
 		if ((ret = pgbox_list_is_deleted(list, name, mailbox_id)) < 0)
 			return -1;

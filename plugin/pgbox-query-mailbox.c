@@ -197,12 +197,13 @@ int pgbox_run_mailbox_create(struct pgbox_db *db, int64_t account_id,
 }
 
 int pgbox_run_mailbox_delete(struct pgbox_db *db, int64_t account_id,
-			       int64_t mailbox_id,
+			       int64_t mailbox_id, const char *name,
 			       struct pgbox_db_failure *failure_r)
 {
 	struct pgbox_db_params *params = params_create(account_id);
 
 	pgbox_db_param_int8(params, mailbox_id);
+	pgbox_db_param_text(params, name);
 	return exec_void(db, &pgbox_query_mailbox_delete, params, failure_r);
 }
 

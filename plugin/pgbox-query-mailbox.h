@@ -81,9 +81,10 @@ int pgbox_run_mailbox_create(struct pgbox_db *db, int64_t account_id,
 			       bool selectable, uint32_t uid_validity,
 			       uint64_t min_modseq,
 			       struct pgbox_db_failure *failure_r);
-/* EXISTS: it is not selectable and has children. */
+/* EXISTS: it is not selectable and has children. NOT_FOUND: there is none, or
+   it has another name by now. */
 int pgbox_run_mailbox_delete(struct pgbox_db *db, int64_t account_id,
-			       int64_t mailbox_id,
+			       int64_t mailbox_id, const char *name,
 			       struct pgbox_db_failure *failure_r);
 int pgbox_run_mailbox_rename(struct pgbox_db *db, int64_t account_id,
 			       const char *old_name, const char *new_name,

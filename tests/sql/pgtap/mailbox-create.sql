@@ -44,7 +44,7 @@ select is((select count(distinct uid_validity) from pgbox.mailbox where account_
     (select count(*) from pgbox.mailbox where account_id = tap.account()),
     'all of them differ');
 
-select pgbox.mailbox_delete(tap.account(), tap.mailbox('a'));
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('a'), 'a');
 create temporary table validity as
 select uid_validity from pgbox.mailbox where name = 'a';
 select lives_ok($$select tap.new_mailbox('a')$$, 'a deleted name can be used again');

@@ -31,7 +31,7 @@ select is(
     (select string_agg(selectable::text, ' ' order by name) from pgbox.mailbox where name in ('deep', 'deep/er')),
     'false false', 'missing parents are made');
 
-select pgbox.mailbox_delete(tap.account(), tap.mailbox('ab'));
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('ab'), 'ab');
 select is(pgbox.mailbox_rename(tap.account(), '50%', 'ab'), 2, 'a name that was deleted can be taken, % is no wildcard');
 select is(tap.mailbox('50_/x'), (select mailbox_id from old where name = '50_/x'), 'nor is _');
 

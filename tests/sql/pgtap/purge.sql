@@ -41,7 +41,7 @@ select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'then nothing 
 select tap.new_mailbox('d');
 select tap.save('d', 5, p_keyword => 'k');
 select pgbox.attribute_set(tap.account(), tap.mailbox('d'), array[''], array['k'], array['v'::bytea], array[null::bigint]);
-select pgbox.mailbox_delete(tap.account(), tap.mailbox('d'));
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('d'), 'd');
 select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'a deleted mailbox stays for a while');
 update pgbox.mailbox set deleted_at = now() - interval '8 days' where name = 'd';
 select is(pgbox.purge(null, '7 days', '90 days', 3), 3::bigint, 'a batch is not larger than asked for');
