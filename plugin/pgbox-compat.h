@@ -117,6 +117,19 @@ pgbox_envelope_parse_from_header(pool_t pool,
 #  define PGBOX_COMPAT_LIST_ITER_SUBSCRIPTIONS
 #endif
 
+/*
+ * Mailboxes
+ */
+
+#ifdef HAVE_CACHE_REGISTER_POOL
+#  define PGBOX_COMPAT_CACHE_REGISTER_FIELD(cache, field) \
+	mail_cache_register_fields(cache, field, 1, \
+				   MAIL_CACHE_TRUNCATE_NAME_FAIL)
+#else
+#  define PGBOX_COMPAT_CACHE_REGISTER_FIELD(cache, field) \
+	mail_cache_register_fields(cache, field, 1)
+#endif
+
 #if HAVE_DECL_STATUS_LAST_CACHED_SEQ
 #  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ STATUS_LAST_CACHED_SEQ
 #  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) \

@@ -7,18 +7,12 @@
 
 #include "mailbox-list-private.h"
 #include "mailbox-list-notify.h"
+#include "pgbox-moment.h"
 #include "pgbox-query-mailbox.h"
 
 #define PGBOX_LIST_NAME "pgbox"
 
 struct pgbox_db_failure;
-
-/* When something was read */
-struct pgbox_list_moment {
-	struct timeval time;
-	/* between two calls of the ioloop nothing comes from clients */
-	struct timeval ioloop_time;
-};
 
 /* All mailboxes of the account as they were at one moment */
 struct pgbox_list_rows {
@@ -26,7 +20,7 @@ struct pgbox_list_rows {
 	pool_t pool;
 	/* sorted by the bytes of the names */
 	ARRAY_TYPE(pgbox_mailbox_row) rows;
-	struct pgbox_list_moment read_at;
+	struct pgbox_moment read_at;
 };
 
 struct pgbox_mailbox_list {
@@ -44,7 +38,7 @@ struct pgbox_mailbox_list {
 	   before it asks for its status. */
 	pool_t last_pool;
 	struct pgbox_mailbox_row last_row;
-	struct pgbox_list_moment last_read_at;
+	struct pgbox_moment last_read_at;
 	bool last_valid;
 
 	/* The mailbox that is being opened, or NULL, and whose directory that

@@ -4,7 +4,6 @@
 #include "lib.h"
 #include "unichar.h"
 #include "mailbox-tree.h"
-#include "pgbox-notify.h"
 #include "pgbox-storage.h"
 #include "pgbox-list-private.h"
 
@@ -133,6 +132,6 @@ int pgbox_list_set_subscribed(struct mailbox_list *list, const char *name,
 		pgbox_list_set_failure(list, &failure);
 		return -1;
 	}
-	pgbox_notify_changed(storage->notify, NULL);
+	pgbox_storage_changed(storage, NULL);
 	return 0;
 }

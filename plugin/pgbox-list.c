@@ -5,18 +5,12 @@
 #include "lib.h"
 #include "array.h"
 #include "hostpid.h"
-#include "ioloop.h"
-#include "time-util.h"
 #include "pgbox-compat.h"
-#include "pgbox-notify.h"
 #include "pgbox-storage.h"
 #include "pgbox-list-private.h"
 
 /* Rows of an iteration may be that old when they answer for one mailbox */
 #define PGBOX_LIST_ITER_MAX_AGE_MSECS 1000
-/* Enough for one command, which asks several times; doveadm may run for hours
-   in one call of the ioloop */
-#define PGBOX_LIST_COMMAND_MAX_AGE_MSECS 50
 
 #define GLOBAL_TEMP_PREFIX ".temp."
 
@@ -161,38 +155,15 @@ void pgbox_list_changed(struct mailbox_list *_list)
 	list->last_valid = FALSE;
 }
 
-static unsigned int msecs_since(const struct timeval *then)
-{
-	struct timeval now;
-	int msecs;
-
-	i_gettimeofday(&now);
-	msecs = timeval_diff_msecs(&now, then);
-	/* the clock may have been set back */
-	return msecs < 0 ? UINT_MAX : (unsigned int)msecs;
-}
-
-static void moment_set(struct pgbox_list_moment *moment_r)
-{
-	i_gettimeofday(&moment_r->time);
-	moment_r->ioloop_time = ioloop_timeval;
-}
-
-static bool moment_is_same_command(const struct pgbox_list_moment *moment)
-{
-	return timeval_cmp(&moment->ioloop_time, &ioloop_timeval) == 0 &&
-		msecs_since(&moment->time) < PGBOX_LIST_COMMAND_MAX_AGE_MSECS;
-}
-
 static bool
 pgbox_list_rows_are_usable(const struct pgbox_mailbox_list *list, bool fresh)
 {
 	if (list->rows == NULL)
 		return FALSE;
-	if (moment_is_same_command(&list->rows->read_at))
+	if (pgbox_moment_is_same_command(&list->rows->read_at))
 		return TRUE;
 	return !fresh && list->iter_count > 0 &&
-		msecs_since(&list->rows->read_at.time) <
+		pgbox_moment_age_msecs(&list->rows->read_at) <
 			PGBOX_LIST_ITER_MAX_AGE_MSECS;
 }
 
@@ -244,7 +215,7 @@ int pgbox_list_rows_get(struct mailbox_list *_list,
 		rows->pool = pool;
 		p_array_init(&rows->rows, pool, 32);
 		/* before the query: what it does not see is newer */
-		moment_set(&rows->read_at);
+		pgbox_moment_set(&rows->read_at);
 		T_BEGIN {
 			ret = pgbox_list_rows_read(_list, rows);
 		} T_END;
@@ -292,7 +263,7 @@ static bool
 pgbox_list_last_is(const struct pgbox_mailbox_list *list, const char *name)
 {
 	return list->last_valid && strcmp(list->last_row.name, name) == 0 &&
-		moment_is_same_command(&list->last_read_at);
+		pgbox_moment_is_same_command(&list->last_read_at);
 }
 
 static int
@@ -308,7 +279,7 @@ pgbox_list_lookup_in_db(struct pgbox_mailbox_list *list, const char *name)
 		return mailbox_list_get_last_mail_error(&list->list) ==
 			MAIL_ERROR_NOTFOUND ? 0 : -1;
 	}
-	moment_set(&list->last_read_at);
+	pgbox_moment_set(&list->last_read_at);
 	ret = pgbox_run_mailbox_by_name(storage->db, storage->account_id, name,
 					list->last_pool, &list->last_row,
 					&failure);
@@ -387,7 +358,7 @@ pgbox_list_delete_row(struct mailbox_list *list, const char *name,
 	}
 	pgbox_list_changed(list);
 	if (ret == 0) {
-		pgbox_notify_changed(storage->notify, guid);
+		pgbox_storage_changed(storage, guid);
 		return 0;
 	}
 
@@ -525,7 +496,7 @@ pgbox_list_rename_mailbox(struct mailbox_list *oldlist, const char *oldname,
 	if (ret < 0)
 		pgbox_list_set_rename_failure(oldlist, oldname, &failure);
 	else
-		pgbox_notify_changed(storage->notify, NULL);
+		pgbox_storage_changed(storage, NULL);
 	return ret;
 }
 

@@ -31,14 +31,19 @@ special_want_add(struct index_mail *imail, enum index_cache_field field)
 
 /* Returns the cached value, or NULL. */
 static const char *
-special_get_cached(struct index_mail *imail, enum index_cache_field field)
+field_get_cached(struct index_mail *imail, unsigned int field_idx)
 {
 	string_t *str = str_new(imail->mail.data_pool, 128);
 
-	if (index_mail_cache_lookup_field(imail, str,
-			imail->ibox->cache_fields[field].idx) <= 0)
+	if (index_mail_cache_lookup_field(imail, str, field_idx) <= 0)
 		return NULL;
 	return str_c(str);
+}
+
+static const char *
+special_get_cached(struct index_mail *imail, enum index_cache_field field)
+{
+	return field_get_cached(imail, imail->ibox->cache_fields[field].idx);
 }
 
 static void
@@ -159,9 +164,8 @@ pgbox_mail_get_refcount_id(struct pgbox_mail *mail, const char **value_r)
 
    These return 1 and the value, 0 if Dovecot must compute it, or -1. */
 
-/* By default Dovecot does not cache the envelope but the headers that it is
-   made of: see mail_never_cache_fields. If these are there, no query is needed.
-   Sets data->envelope if so. */
+/* Dovecot caches the headers that the envelope is made of, if a client has asked
+   for them. If all are there, no query is needed. Sets data->envelope if so. */
 static void pgbox_mail_set_envelope_from_headers(struct index_mail *imail)
 {
 	struct mail *mail = &imail->mail.mail;
@@ -190,12 +194,12 @@ pgbox_mail_get_envelope(struct pgbox_mail *mail, const char **value_r)
 {
 	struct index_mail *imail = &mail->imail;
 	struct index_mail_data *data = &imail->data;
+	struct mail *_mail = &imail->mail.mail;
+	unsigned int field_idx = PGBOX_MAILBOX(_mail->box)->envelope_field;
 	const struct pgbox_message_info *info;
 
-	if (data->envelope == NULL) {
-		data->envelope =
-			special_get_cached(imail, MAIL_CACHE_IMAP_ENVELOPE);
-	}
+	if (data->envelope == NULL)
+		data->envelope = field_get_cached(imail, field_idx);
 	if (data->envelope == NULL)
 		pgbox_mail_set_envelope_from_headers(imail);
 	if (data->envelope == NULL) {
@@ -207,9 +211,11 @@ pgbox_mail_get_envelope(struct pgbox_mail *mail, const char **value_r)
 					  info->envelope);
 		/* no header parser needs to write it any more */
 		data->save_envelope = FALSE;
-		if (special_can_add(imail, MAIL_CACHE_IMAP_ENVELOPE)) {
-			special_cache_str(imail, MAIL_CACHE_IMAP_ENVELOPE,
-					  data->envelope);
+		if (mail_cache_field_can_add(_mail->transaction->cache_trans,
+					     _mail->seq, field_idx)) {
+			index_mail_cache_add_idx(imail, field_idx,
+						 data->envelope,
+						 strlen(data->envelope));
 		}
 	}
 	*value_r = data->envelope;

@@ -5,7 +5,6 @@
 #include "settings-parser.h"
 #include "pgbox-compat.h"
 #include "pgbox-list-private.h"
-#include "pgbox-notify.h"
 #include "pgbox-storage.h"
 
 static void
@@ -87,7 +86,7 @@ mailbox_create_row(struct pgbox_mailbox *mbox, bool selectable,
 	if (ret < 0)
 		pgbox_mailbox_set_failure(mbox, &failure);
 	else
-		pgbox_notify_changed(mbox->storage->notify, NULL);
+		pgbox_storage_changed(mbox->storage, NULL);
 	return ret;
 }
 
@@ -111,7 +110,7 @@ mailbox_update_row(struct pgbox_mailbox *mbox,
 		return -1;
 	}
 	pgbox_list_changed(mbox->box.list);
-	pgbox_notify_changed(mbox->storage->notify, mbox->guid);
+	pgbox_storage_changed(mbox->storage, mbox->guid);
 	return 0;
 }
 

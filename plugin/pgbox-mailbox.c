@@ -4,6 +4,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
+#include "mail-cache.h"
 #include "mail-index-alloc-cache.h"
 #include "mail-index-modseq.h"
 #include "pgbox-compat.h"
@@ -15,6 +16,7 @@
 #include "pgbox-storage.h"
 
 #define PGBOX_INDEX_HEADER_NAME "pgbox"
+#define PGBOX_CACHE_ENVELOPE "pgbox.envelope"
 
 struct mailbox *
 pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
@@ -68,7 +70,11 @@ pgbox_mailbox_get_row(struct pgbox_mailbox *mbox, bool fresh,
 	return 0;
 }
 
-static int pgbox_mailbox_read_row(struct pgbox_mailbox *mbox)
+/* row_r may be NULL; its name is valid until the next lookup. Returns as
+   pgbox_mailbox_lookup(). */
+static int
+pgbox_mailbox_read_row(struct pgbox_mailbox *mbox,
+		       struct pgbox_mailbox_row *row_r)
 {
 	const struct pgbox_mailbox_row *row;
 	int ret;
@@ -82,12 +88,14 @@ static int pgbox_mailbox_read_row(struct pgbox_mailbox *mbox)
 	mbox->modseq = row->modseq;
 	mbox->row_remembered = FALSE;
 	pgbox_inbox_remember(mbox);
+	if (row_r != NULL)
+		*row_r = *row;
 	return 1;
 }
 
 int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox)
 {
-	return mbox->mailbox_id != 0 ? 1 : pgbox_mailbox_read_row(mbox);
+	return mbox->mailbox_id != 0 ? 1 : pgbox_mailbox_read_row(mbox, NULL);
 }
 
 int pgbox_mailbox_verify(struct pgbox_mailbox *mbox)
@@ -97,23 +105,25 @@ int pgbox_mailbox_verify(struct pgbox_mailbox *mbox)
 	if (!mbox->row_remembered)
 		return 1;
 	pgbox_inbox_forget(mbox);
-	ret = pgbox_mailbox_read_row(mbox);
+	ret = pgbox_mailbox_read_row(mbox, NULL);
 	if (ret == 0 && mailbox_is_autocreated(&mbox->box)) {
 		/* As lib-storage would have done when it was opened. It fails
 		   if someone else was faster, which is as good. */
 		(void)pgbox_mailbox_create(&mbox->box, NULL, FALSE);
-		ret = pgbox_mailbox_read_row(mbox);
+		ret = pgbox_mailbox_read_row(mbox, NULL);
 	}
 	return ret;
 }
 
 /* Whoever only adds messages needs no look-up. */
-static int pgbox_mailbox_open_row(struct pgbox_mailbox *mbox)
+static int
+pgbox_mailbox_open_row(struct pgbox_mailbox *mbox,
+		       struct pgbox_mailbox_row *row_r)
 {
 	mbox->row_remembered =
 		(mbox->box.flags & MAILBOX_FLAG_SAVEONLY) != 0 &&
 		pgbox_inbox_get(mbox);
-	return mbox->row_remembered ? 1 : pgbox_mailbox_read_row(mbox);
+	return mbox->row_remembered ? 1 : pgbox_mailbox_read_row(mbox, row_r);
 }
 
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox)
@@ -192,15 +202,48 @@ void pgbox_mailbox_create_control_dir(struct mailbox *box)
 	(void)mailbox_create_missing_dir(box, MAILBOX_LIST_PATH_TYPE_CONTROL);
 }
 
+/* Dovecot's default is not to cache ENVELOPE (mail_never_cache_fields), because
+   it caches the headers that it is made of. We have no header at hand, so then it
+   goes into a field of ours. */
+static void pgbox_mailbox_register_envelope(struct pgbox_mailbox *mbox)
+{
+	struct mail_cache *cache = mbox->box.cache;
+	struct mail_cache_field field = {
+		.name = PGBOX_CACHE_ENVELOPE,
+		.type = MAIL_CACHE_FIELD_STRING,
+	};
+	unsigned int idx;
+
+	idx = mail_cache_register_lookup(cache, "imap.envelope");
+	if (idx == UINT_MAX || mail_cache_field_get_decision(cache, idx) ==
+	    (MAIL_CACHE_DECISION_NO | MAIL_CACHE_DECISION_FORCED)) {
+		PGBOX_COMPAT_CACHE_REGISTER_FIELD(cache, &field);
+		idx = field.idx;
+	}
+	mbox->envelope_field = idx;
+}
+
+/* mail_fsync=always would flush each record of a cache. "optimized" only takes
+   care that files which are written anew are whole after a crash of the host;
+   changes that are lost are read from the database again. */
+static void pgbox_mailbox_set_fsync_mode(struct mailbox *box)
+{
+	if (box->storage->set->parsed_fsync_mode == FSYNC_MODE_ALWAYS) {
+		mail_index_set_fsync_mode(box->index, FSYNC_MODE_OPTIMIZED,
+					  0);
+	}
+}
+
 static int pgbox_mailbox_open(struct mailbox *box)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+	struct pgbox_mailbox_row row;
 	guid_128_t old_guid;
 	int ret;
 
 	/* also when it was looked up before: it may be gone since */
 	guid_128_copy(old_guid, mbox->guid);
-	if (pgbox_mailbox_open_row(mbox) <= 0)
+	if (pgbox_mailbox_open_row(mbox, &row) <= 0)
 		return -1;
 	if (!guid_128_equals(old_guid, mbox->guid))
 		pgbox_mailbox_forget_index(box);
@@ -217,8 +260,10 @@ static int pgbox_mailbox_open(struct mailbox *box)
 					sizeof(struct pgbox_index_header),
 					0, 0);
 	mail_index_modseq_enable(box->index);
+	pgbox_mailbox_register_envelope(mbox);
+	pgbox_mailbox_set_fsync_mode(box);
 	if ((box->flags & MAILBOX_FLAG_SAVEONLY) == 0 &&
-	    pgbox_sync_is_behind(mbox)) {
+	    !pgbox_sync_check_row(mbox, &row)) {
 		/* There are readers that never sync, such as the URLs of
 		   CATENATE. If this fails, so does the sync of the others. */
 		(void)pgbox_sync(mbox, 0, 0);
@@ -237,6 +282,7 @@ static void pgbox_mailbox_close(struct mailbox *box)
 	index_storage_mailbox_close(box);
 	/* Opened again, it may be another mailbox of the same name. */
 	mbox->mailbox_id = 0;
+	i_zero(&mbox->synced_at);
 	mbox->text_uid = 0;
 	array_clear(&mbox->keywords);
 }

@@ -21,6 +21,8 @@ enum mailbox_column {
 	COLUMN_RECENT,
 	COLUMN_FIRST_RECENT_UID,
 	COLUMN_NAME,
+	COLUMN_EPOCH,
+	COLUMN_KEYWORDS,
 };
 
 static struct pgbox_db_params *params_create(int64_t account_id)
@@ -137,6 +139,8 @@ mailbox_row_read(const struct pgbox_db_result *result, unsigned int row,
 		pgbox_db_result_int(result, row, COLUMN_FIRST_RECENT_UID);
 	row_r->name = p_strdup(pool, pgbox_db_result_text(result, row,
 							  COLUMN_NAME));
+	row_r->epoch = pgbox_db_result_int(result, row, COLUMN_EPOCH);
+	row_r->keywords = pgbox_db_result_int(result, row, COLUMN_KEYWORDS);
 }
 
 int pgbox_run_mailbox_by_name(struct pgbox_db *db, int64_t account_id,

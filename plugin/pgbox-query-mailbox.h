@@ -28,6 +28,10 @@ struct pgbox_mailbox_row {
 	/* sum of the messages' sizes, which have CRLF line ends */
 	uint64_t bytes;
 	const char *name;
+	/* 0 = the database began a new one, which the mailbox has to enter */
+	uint64_t epoch;
+	/* number of keywords that the mailbox has had */
+	unsigned int keywords;
 };
 ARRAY_DEFINE_TYPE(pgbox_mailbox_row, struct pgbox_mailbox_row);
 

@@ -6,7 +6,6 @@
 #include "array.h"
 #include "sha2.h"
 #include "pgbox-message.h"
-#include "pgbox-notify.h"
 #include "pgbox-query-mail.h"
 #include "pgbox-storage.h"
 #include "pgbox-save.h"
@@ -156,8 +155,7 @@ static void moves_finish(struct pgbox_save_context *ctx)
 		source = PGBOX_MAILBOX(save_mail->move_source->box);
 		source->sync_wanted = TRUE;
 		if (source != told) {
-			pgbox_notify_changed(source->storage->notify,
-					     source->guid);
+			pgbox_storage_changed(source->storage, source->guid);
 			told = source;
 		}
 	}
@@ -215,6 +213,6 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 			return -1;
 	}
 	moves_finish(ctx);
-	pgbox_notify_changed(ctx->mbox->storage->notify, ctx->mbox->guid);
+	pgbox_storage_changed(ctx->mbox->storage, ctx->mbox->guid);
 	return 0;
 }

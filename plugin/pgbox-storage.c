@@ -151,6 +151,12 @@ int pgbox_storage_open_account(struct pgbox_storage *storage)
 	return 0;
 }
 
+void pgbox_storage_changed(struct pgbox_storage *storage, const guid_128_t guid)
+{
+	pgbox_moment_changed();
+	pgbox_notify_changed(storage->notify, guid);
+}
+
 #ifdef PGBOX_COMPAT_GET_LIST_SETTINGS
 static void
 pgbox_storage_get_list_settings(const struct mail_namespace *ns ATTR_UNUSED,

@@ -7,6 +7,7 @@
 #include "index-storage.h"
 #include "pgbox-settings.h"
 #include "pgbox-db.h"
+#include "pgbox-moment.h"
 
 #define PGBOX_STORAGE_NAME "pgbox"
 /* Hierarchy separator of names in the database */
@@ -16,6 +17,7 @@
 #define PGBOX_MODSEQ_GAP 65536
 
 struct pgbox_mail_window;
+struct pgbox_mailbox_row;
 struct pgbox_notify;
 struct pgbox_watch;
 
@@ -42,6 +44,9 @@ struct pgbox_index_header {
 	uint64_t epoch;
 	/* HIGHESTMODSEQ of the database that the index has been synced to */
 	uint64_t modseq;
+	/* number of the mailbox's keywords, which are all in the index */
+	uint32_t keywords;
+	uint32_t unused;
 };
 
 struct pgbox_mailbox {
@@ -59,6 +64,8 @@ struct pgbox_mailbox {
 
 	/* id of struct pgbox_index_header's extension in box.index */
 	uint32_t hdr_ext_id;
+	/* the field of box.cache that ENVELOPE is kept in */
+	unsigned int envelope_field;
 	/* the row was not read but remembered (pgbox-inbox.h): good for adding
 	   new messages, which the database then checks */
 	bool row_remembered;
@@ -68,6 +75,8 @@ struct pgbox_mailbox {
 	/* we have changed something: the next sync asks the database even if
 	   it is a fast one */
 	bool sync_wanted;
+	/* the index has all that the database had then */
+	struct pgbox_moment synced_at;
 	/* while a client waits for changes */
 	struct pgbox_watch *watch;
 	/* metadata and small bodies that were read ahead (pgbox-mail-window.h);
@@ -92,6 +101,11 @@ int pgbox_storage_open_account(struct pgbox_storage *storage);
    user has no account. */
 int pgbox_storage_try_open_account(struct pgbox_storage *storage,
 				   struct pgbox_db_failure *failure_r);
+
+/* Something of the account was changed by us, and committed: of a mailbox, or if
+   guid is NULL in the list of mailboxes. */
+void pgbox_storage_changed(struct pgbox_storage *storage,
+			   const guid_128_t guid);
 
 /* ---- pgbox-mailbox.c ---- */
 /* Makes the directory for files of plugins. The mailbox can be used without:
@@ -127,9 +141,10 @@ int pgbox_mailbox_delete(struct mailbox *box);
 /* ---- pgbox-sync.c ---- */
 struct mailbox_sync_context *
 pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags);
-/* Returns TRUE if the mailbox's row, when it was last read, had more than the
-   local index has. */
-bool pgbox_sync_is_behind(struct pgbox_mailbox *mbox);
+/* The row of the mailbox was just read. Returns FALSE if it has more than the
+   local index has; if not, the current command needs no sync. */
+bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
+			  const struct pgbox_mailbox_row *row);
 /* Brings the local index to the state of the database. Returns 0, or -1 with
    the storage's error set. With own_modseq != 0: if nothing but the caller's own change, which got
    that MODSEQ, was new, it is hidden from the view as IMAP's .SILENT wants. */

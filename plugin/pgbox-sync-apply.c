@@ -267,6 +267,7 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 	i_zero(&pgbox_hdr);
 	pgbox_hdr.epoch = ctx->rows.epoch;
 	pgbox_hdr.modseq = ctx->rows.modseq;
+	pgbox_hdr.keywords = array_count(&ctx->mbox->keywords);
 	mail_index_update_header_ext(ctx->trans, ctx->mbox->hdr_ext_id, 0,
 				     &pgbox_hdr, sizeof(pgbox_hdr));
 }

@@ -19,8 +19,12 @@ struct pgbox_sync_context {
 	/* what the index has */
 	struct pgbox_sync_position position;
 	uint32_t uid_validity, first_recent_uid;
+	/* number of keywords whose names are in the index's file */
+	unsigned int keywords;
 	/* what the database has more */
 	struct pgbox_sync_rows rows;
+	/* when it was asked */
+	struct pgbox_moment asked_at;
 
 	/* while the index is locked: */
 	struct mail_index_sync_ctx *sync_ctx;

@@ -10,6 +10,7 @@
 #include "mail-index-view-private.h"
 #include "index-sync-private.h"
 #include "pgbox-notify.h"
+#include "pgbox-query-mailbox.h"
 #include "pgbox-sync-log.h"
 #include "pgbox-sync-private.h"
 
@@ -43,23 +44,14 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 		pgbox_hdr = data;
 		ctx->position.epoch = pgbox_hdr->epoch;
 		ctx->position.modseq = pgbox_hdr->modseq;
+		ctx->keywords = pgbox_hdr->keywords;
+	} else {
+		ctx->keywords = 0;
 	}
 	ctx->position.uid_next = hdr->next_uid;
 	ctx->position.keywords = array_count(&ctx->mbox->keywords);
 	ctx->uid_validity = hdr->uid_validity;
 	ctx->first_recent_uid = hdr->first_recent_uid;
-}
-
-bool pgbox_sync_is_behind(struct pgbox_mailbox *mbox)
-{
-	struct pgbox_sync_context ctx = { .mbox = mbox };
-	struct mail_index_view *view = mail_index_view_open(mbox->box.index);
-
-	sync_read_position(&ctx, view);
-	mail_index_view_close(&view);
-	return ctx.position.modseq < mbox->modseq ||
-		ctx.position.uid_next < mbox->uid_next ||
-		ctx.uid_validity != mbox->uid_validity;
 }
 
 static int sync_query(struct pgbox_sync_context *ctx)
@@ -70,6 +62,8 @@ static int sync_query(struct pgbox_sync_context *ctx)
 	const char *name;
 
 	pgbox_sync_get_id(mbox, &id);
+	/* before the query: what it does not see is newer */
+	pgbox_moment_set(&ctx->asked_at);
 	if (pgbox_run_sync(mbox->storage->db, &id, &ctx->position, ctx->pool,
 			   &ctx->rows, &failure) < 0) {
 		pgbox_mailbox_set_failure(mbox, &failure);
@@ -106,6 +100,33 @@ static bool sync_is_unneeded(struct pgbox_sync_context *ctx)
 	return pgbox_sync_drops_recent(ctx) ?
 		rows->first_recent_uid >= rows->uid_next :
 		rows->first_recent_uid <= ctx->first_recent_uid;
+}
+
+bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
+			  const struct pgbox_mailbox_row *row)
+{
+	struct pgbox_sync_context ctx = {
+		.mbox = mbox,
+		.rows = {
+			.epoch = row->epoch,
+			.uid_validity = row->uid_validity,
+			.uid_next = row->uid_next,
+			.first_recent_uid = row->first_recent_uid,
+			.modseq = row->modseq,
+		},
+	};
+	struct mail_index_view *view = mail_index_view_open(mbox->box.index);
+
+	sync_read_position(&ctx, view);
+	mail_index_view_close(&view);
+	if (ctx.position.epoch == row->epoch && ctx.keywords == row->keywords &&
+	    sync_is_unneeded(&ctx)) {
+		pgbox_moment_set(&mbox->synced_at);
+		return TRUE;
+	}
+	return ctx.position.modseq >= row->modseq &&
+		ctx.position.uid_next >= row->uid_next &&
+		ctx.uid_validity == row->uid_validity;
 }
 
 /* Hides what the caller has done itself, if nothing else was in the rows. */
@@ -301,8 +322,10 @@ int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
 		ret = sync_run(&ctx);
 	} T_END;
 	pool_unref(&ctx.pool);
-	if (ret == 0)
+	if (ret == 0) {
 		mbox->sync_wanted = FALSE;
+		mbox->synced_at = ctx.asked_at;
+	}
 	return ret;
 }
 
@@ -318,9 +341,12 @@ struct mailbox_sync_context *
 pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+	bool wanted = index_mailbox_want_full_sync(box, flags) ||
+		mbox->sync_wanted;
 	int ret = 0;
 
-	if (index_mailbox_want_full_sync(box, flags) || mbox->sync_wanted)
+	if ((wanted && !pgbox_moment_is_same_command(&mbox->synced_at)) ||
+	    (flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0)
 		ret = pgbox_sync(mbox, flags, 0);
 	if (ret < 0 && mbox->watch != NULL && failure_is_temporary(box)) {
 		/* After a failure in IDLE Dovecot would stop waiting, without

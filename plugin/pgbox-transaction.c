@@ -11,7 +11,6 @@
 #include "mail-index-transaction-private.h"
 #include "index-mail.h"
 #include "pgbox-query-mail.h"
-#include "pgbox-notify.h"
 #include "pgbox-storage.h"
 #include "pgbox-transaction.h"
 
@@ -326,8 +325,7 @@ static int transaction_write(struct pgbox_transaction *pt)
 		conflicts_set(t->itrans, &result.conflict_uids);
 		mbox->sync_wanted = TRUE;
 		if (result.changed) {
-			pgbox_notify_changed(mbox->storage->notify,
-					     mbox->guid);
+			pgbox_storage_changed(mbox->storage, mbox->guid);
 		}
 		if (hide && result.changed) {
 			/* a failure is not one of the command: the next sync

@@ -21,6 +21,7 @@ grant execute on function
     pgbox.mailbox_restart,
     pgbox.mailbox_enter_epoch,
     pgbox.mailbox_claim_recent,
+    pgbox.current_timeline,
     pgbox.subscription_set,
     pgbox.attribute_set,
     pgbox.upload_chunk,
@@ -36,6 +37,7 @@ to pgbox_mail;
 
 -- Frontends: what sql/queries/ reads without a function.
 grant select on
+    pgbox.epoch,
     pgbox.mailbox,
     pgbox.subscription,
     pgbox.mailbox_attribute,

@@ -22,7 +22,16 @@ select
         else 0
     end,
     b.first_recent_uid,
-    b.name
+    b.name,
+    case
+        when b.epoch = (
+            select e.epoch
+            from pgbox.epoch e
+            where e.timeline = pgbox.current_timeline()
+        ) then b.epoch
+        else 0
+    end,
+    b.keywords
 from pgbox.mailbox b
 where b.account_id = $1
     and b.deleted_at is null

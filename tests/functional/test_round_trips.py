@@ -130,6 +130,22 @@ def test_list_with_status(counted, statements, user):
             "mailbox-by-name"]
 
 
+def test_select(counted, statements, filled, imap):
+    imap.ok("NOOP")
+    assert count(statements, imap, "SELECT INBOX") == ["mailbox-by-name"]
+    with counted.imap(filled) as second:
+        second.select("INBOX")
+        second.ok("STORE 1 +FLAGS (\\Draft)")
+    assert count(statements, imap, "UNSELECT", "SELECT INBOX") == [
+        "mailbox-by-name", "mailbox-sync"]
+
+
+def test_envelope_is_cached(statements, imap):
+    """Also where Dovecot itself would only cache the headers that it is made of."""
+    imap.ok("FETCH 1:50 (ENVELOPE RFC822.SIZE)")
+    assert not count(statements, imap, "SELECT INBOX", "FETCH 1:50 (ENVELOPE RFC822.SIZE)")
+
+
 def test_noop(statements, imap):
     assert count(statements, imap, "NOOP") == ["mailbox-sync"]
 

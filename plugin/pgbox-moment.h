@@ -1,0 +1,25 @@
+#ifndef PGBOX_MOMENT_H
+#define PGBOX_MOMENT_H
+
+/* When something was read from the database. Within one command, which asks
+   several times, it needs not be read again. */
+
+struct pgbox_moment {
+	struct timeval time;
+	/* how long the ioloop had waited in all: while it doesn't, nothing comes
+	   from clients but what they sent before the last answer */
+	uint64_t waited_usecs;
+	/* pgbox_moment_changed() had been called so often */
+	unsigned int change_count;
+};
+
+void pgbox_moment_set(struct pgbox_moment *moment_r);
+/* Returns TRUE if it was during the current command and we have changed nothing
+   since. FALSE for one that was zeroed. */
+bool pgbox_moment_is_same_command(const struct pgbox_moment *moment);
+/* Returns how long ago it was, UINT_MAX if the clock was set back. */
+unsigned int pgbox_moment_age_msecs(const struct pgbox_moment *moment);
+/* This process has changed something in a database. */
+void pgbox_moment_changed(void);
+
+#endif
