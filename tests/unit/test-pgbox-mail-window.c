@@ -242,7 +242,7 @@ static struct mail *mail_at(uint32_t seq)
 
 static void read_infos(uint32_t seq, uint32_t last_seq, unsigned int step)
 {
-	const struct pgbox_message_info *info;
+	const struct pgbox_message_info *info = NULL;
 
 	for (; seq <= last_seq; seq += step) {
 		assert_int_equal(
