@@ -6,6 +6,7 @@ create or replace function pgbox.current_timeline()
 returns int
 language plpgsql
 stable
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
