@@ -272,26 +272,6 @@ run_send(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	return -1;
 }
 
-static void
-run_log(struct event *event, const struct pgbox_db_statement *stmt,
-	int64_t start_usecs, const struct pgbox_db_result *result,
-	const struct pgbox_db_failure *failure)
-{
-	int64_t usecs = pgbox_db_now_usecs() - start_usecs;
-
-	if (result == NULL) {
-		event_add_str(event, "error", failure->message);
-		event_add_str(event, "sqlstate", failure->sqlstate);
-		e_debug(event, "Query failed after %lld us: %s",
-			(long long)usecs, failure->message);
-	} else {
-		event_add_int(event, "rows", pgbox_db_result_rows(result));
-		e_debug(event, "Query %s: %u rows in %lld us",
-			stmt->query->name, pgbox_db_result_rows(result),
-			(long long)usecs);
-	}
-}
-
 static int
 run_once(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	 int64_t deadline, struct pgbox_db_result **result_r,
@@ -330,17 +310,43 @@ run_prepare(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	return db->state == PGBOX_DB_STATE_IDLE ? 0 : -1;
 }
 
-int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
-		 int64_t deadline, struct pgbox_db_result **result_r,
-		 struct pgbox_db_failure *failure_r)
+static void
+run_log(const struct pgbox_db_running *running,
+	const struct pgbox_db_result *result,
+	const struct pgbox_db_failure *failure)
 {
-	int64_t start_usecs = pgbox_db_now_usecs();
-	struct event *event;
-	int ret;
+	int64_t usecs = pgbox_db_now_usecs() - running->start_usecs;
+	struct event *event = running->event;
 
-	*result_r = NULL;
+	if (result == NULL) {
+		event_add_str(event, "error", failure->message);
+		event_add_str(event, "sqlstate", failure->sqlstate);
+		e_debug(event, "Query failed after %lld us: %s",
+			(long long)usecs, failure->message);
+	} else {
+		event_add_int(event, "rows", pgbox_db_result_rows(result));
+		e_debug(event, "Query %s: %u rows in %lld us",
+			running->stmt.query->name,
+			pgbox_db_result_rows(result), (long long)usecs);
+	}
+}
+
+static void
+run_end(struct pgbox_db *db, const struct pgbox_db_result *result,
+	const struct pgbox_db_failure *failure)
+{
+	run_log(&db->running, result, failure);
+	event_unref(&db->running.event);
+	i_zero(&db->running);
+}
+
+static int
+run_start(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+	  int64_t deadline, struct pgbox_db_failure *failure_r)
+{
+	i_assert(db->running.stmt.query == NULL);
+
 	i_zero(failure_r);
-
 	if (pgbox_db_is_dead(db)) {
 		pgbox_db_failure_lost(db, stmt->query, FALSE,
 				      "The server has closed the connection",
@@ -353,16 +359,65 @@ int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	    run_prepare(db, stmt, deadline, failure_r) < 0)
 		return -1;
 
-	event = event_create(db->event);
-	event_set_name(event, "pgbox_query_finished");
-	event_add_str(event, "query", stmt->query->name);
+	db->running.stmt = *stmt;
+	db->running.start_usecs = pgbox_db_now_usecs();
+	db->running.event = event_create(db->event);
+	event_set_name(db->running.event, "pgbox_query_finished");
+	event_add_str(db->running.event, "query", stmt->query->name);
 
-	ret = run_once(db, stmt, deadline, result_r, failure_r);
+	pgbox_db_set_state(db, stmt->busy);
+	if (run_send(db, stmt, deadline, failure_r) < 0) {
+		run_end(db, NULL, failure_r);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+run_wait(struct pgbox_db *db, int64_t deadline,
+	 struct pgbox_db_result **result_r, struct pgbox_db_failure *failure_r)
+{
+	int ret;
+
+	*result_r = NULL;
+	ret = run_read(db, &db->running.stmt, deadline, result_r, failure_r);
 	i_assert((ret == 0) == (*result_r != NULL));
-
-	run_log(event, stmt, start_usecs, *result_r, failure_r);
-	event_unref(&event);
+	run_end(db, *result_r, failure_r);
 	return ret;
+}
+
+int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+		 int64_t deadline, struct pgbox_db_result **result_r,
+		 struct pgbox_db_failure *failure_r)
+{
+	*result_r = NULL;
+	if (run_start(db, stmt, deadline, failure_r) < 0)
+		return -1;
+	return run_wait(db, deadline, result_r, failure_r);
+}
+
+int pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
+			const struct pgbox_db_params *params,
+			struct pgbox_db_failure *failure_r)
+{
+	const struct pgbox_db_statement stmt = {
+		.query = query,
+		.params = params,
+		.busy = PGBOX_DB_STATE_BUSY,
+		.done = PGBOX_DB_STATE_IDLE,
+	};
+
+	if (pgbox_db_try_connect(db, failure_r) < 0)
+		return -1;
+	return run_start(db, &stmt, pgbox_db_now_msecs() +
+			 db->set.query_timeout_msecs, failure_r);
+}
+
+int pgbox_db_exec_finish(struct pgbox_db *db, struct pgbox_db_result **result_r,
+			 struct pgbox_db_failure *failure_r)
+{
+	return run_wait(db, pgbox_db_now_msecs() + db->set.query_timeout_msecs,
+			result_r, failure_r);
 }
 
 /*

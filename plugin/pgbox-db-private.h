@@ -55,6 +55,24 @@ struct pgbox_db_host {
 };
 ARRAY_DEFINE_TYPE(pgbox_db_host, struct pgbox_db_host);
 
+struct pgbox_db_statement {
+	const struct pgbox_query *query;
+	/* may be NULL */
+	const struct pgbox_db_params *params;
+	/* the state while it runs, and after it has succeeded */
+	enum pgbox_db_state busy, done;
+	/* it is not run but prepared; busy is PREPARING */
+	bool prepare;
+};
+
+/* A statement from its sending to its answer */
+struct pgbox_db_running {
+	struct pgbox_db_statement stmt;
+	int64_t start_usecs;
+	/* own */
+	struct event *event;
+};
+
 struct pgbox_db {
 	/* list of all connections of the process */
 	struct pgbox_db *prev, *next;
@@ -83,6 +101,8 @@ struct pgbox_db {
 	bool backend_is_known;
 	/* by pgbox_query.number; see pgbox-db-prepare.c */
 	ARRAY(uint8_t) prepare_states;
+	/* query is NULL if none is under way */
+	struct pgbox_db_running running;
 
 	const struct pgbox_query *connected_query;
 	pgbox_db_connected_callback_t *connected_callback;
@@ -142,16 +162,6 @@ int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 			   struct pgbox_db_failure *failure_r);
 
 /* ---- pgbox-db-exec.c ---- */
-
-struct pgbox_db_statement {
-	const struct pgbox_query *query;
-	/* may be NULL */
-	const struct pgbox_db_params *params;
-	/* the state while it runs, and after it has succeeded */
-	enum pgbox_db_state busy, done;
-	/* it is not run but prepared; busy is PREPARING */
-	bool prepare;
-};
 
 /* Sends one statement and waits for all of its answer until deadline. Returns
    0 and the result, or -1 and the failure. After an error the state is

@@ -4,6 +4,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
+#include "pgbox-chunk.h"
 #include "pgbox-query-message.h"
 #include "pgbox-mail-range.h"
 

@@ -6,6 +6,7 @@
 #include "array.h"
 #include "bsearch-insert-pos.h"
 #include "llist.h"
+#include "pgbox-chunk.h"
 #include "pgbox-storage.h"
 #include "pgbox-mail-window-private.h"
 
@@ -181,13 +182,19 @@ octets_reads_add_chunk(ARRAY_TYPE(octets_read) *reads,
 		       const struct pgbox_message_chunk *chunk)
 {
 	struct octets_read *read = octets_reads_find(reads, chunk->message_id);
+	const char *error;
+	size_t size;
 
-	/* anything but the next bytes is missing chunks or too many */
-	if (read == NULL || chunk->offset != read->filled ||
-	    chunk->size > read->octets->size - read->filled)
+	/* anything but the next bytes is missing chunks */
+	if (read == NULL || chunk->offset != read->filled)
 		return;
-	memcpy(read->octets->data + read->filled, chunk->data, chunk->size);
-	read->filled += chunk->size;
+	size = I_MIN(chunk->size, read->octets->size - read->filled);
+	/* what is broken counts as missing here: then it is read in ranges,
+	   which tells why that fails */
+	if (pgbox_chunk_decode(chunk->data, chunk->data_size, chunk->is_frame,
+			       read->octets->data + read->filled, size,
+			       &error) == 0)
+		read->filled += size;
 }
 
 static int

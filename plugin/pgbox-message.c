@@ -7,7 +7,6 @@
 #include "buffer.h"
 #include "str.h"
 #include "istream.h"
-#include "sha2.h"
 #include "unichar.h"
 #include "message-date.h"
 #include "message-header-decode.h"
@@ -253,23 +252,6 @@ message_finish(struct pgbox_message_parser *parser, struct message_part *root)
 	parts_add(parser, root, "");
 }
 
-static int
-message_hash(struct istream *input, unsigned char digest_r[SHA256_RESULTLEN])
-{
-	struct sha256_ctx hash;
-	const unsigned char *data;
-	size_t size;
-
-	sha256_init(&hash);
-	i_stream_seek(input, 0);
-	while (i_stream_read_more(input, &data, &size) > 0) {
-		sha256_loop(&hash, data, size);
-		i_stream_skip(input, size);
-	}
-	sha256_result(&hash, digest_r);
-	return input->stream_errno != 0 ? -1 : 0;
-}
-
 int pgbox_message_parse(pool_t pool, struct istream *input,
 			struct pgbox_message *message_r)
 {
@@ -294,5 +276,5 @@ int pgbox_message_parse(pool_t pool, struct istream *input,
 	if (input->stream_errno != 0)
 		return -1;
 	message_finish(&parser, root);
-	return message_hash(input, message_r->sha256);
+	return 0;
 }

@@ -4,8 +4,6 @@
 /* A message as it will be stored: everything that the database keeps beside
    the bytes, computed once from the bytes by Dovecot's own parsers. */
 
-#include "sha2.h"
-
 struct istream;
 
 /* One row of message_part. Strings are UTF-8, NULL if there is none. */
@@ -25,7 +23,6 @@ struct pgbox_message_part {
 struct pgbox_message {
 	/* bytes, with CRLF line ends */
 	uoff_t size, header_size;
-	unsigned char sha256[SHA256_RESULTLEN];
 
 	/* Date header; has_sent is FALSE if there is no valid one */
 	bool has_sent;

@@ -2,6 +2,7 @@
 
 #include "pgbox-config.h"
 #include "lib.h"
+#include "pgbox-chunk.h"
 #include "pgbox-db.h"
 #include "pgbox-storage.h"
 #include "pgbox-inbox.h"
@@ -22,5 +23,6 @@ void pgbox_plugin_deinit(void)
 	mailbox_list_unregister(&pgbox_mailbox_list);
 	mail_storage_class_unregister(&pgbox_storage);
 	pgbox_inbox_deinit();
+	pgbox_chunk_deinit();
 	pgbox_db_deinit();
 }

@@ -4,7 +4,7 @@
 
 #include "lib.h"
 #include "array.h"
-#include "sha2.h"
+#include "pgbox-chunk.h"
 #include "pgbox-query.h"
 #include "pgbox-message.h"
 #include "pgbox-query-mail.h"
@@ -35,7 +35,7 @@ static void add_data(struct pgbox_db_array *array,
 		     const struct pgbox_new_mail *mail)
 {
 	pgbox_db_array_add_bytes(array, mail->data,
-				 mail->data == NULL ? 0 : mail->message->size);
+				 mail->data_size);
 }
 
 static void add_size(struct pgbox_db_array *array,
@@ -53,8 +53,7 @@ static void add_header_size(struct pgbox_db_array *array,
 static void add_sha256(struct pgbox_db_array *array,
 		       const struct pgbox_new_mail *mail)
 {
-	pgbox_db_array_add_bytes(array, mail->message->sha256,
-				 sizeof(mail->message->sha256));
+	pgbox_db_array_add_bytes(array, mail->sha256, sizeof(mail->sha256));
 }
 
 static void add_received(struct pgbox_db_array *array,
@@ -378,28 +377,129 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	return ret;
 }
 
-int pgbox_run_upload(struct pgbox_db *db, int64_t account_id,
-		       int64_t *message_id, unsigned int n,
-		       const void *data, size_t size,
-		       struct pgbox_db_failure *failure_r)
+/*
+ * Uploads
+ */
+
+/* Chunks in one statement */
+#define UPLOAD_MAX_CHUNKS 4
+
+struct pgbox_upload {
+	/* foreign */
+	struct pgbox_db *db;
+	int64_t account_id;
+	/* 0 until the first answer */
+	int64_t message_id;
+	/* number of the next chunk */
+	unsigned int next_n;
+
+	/* the statement that is being filled; NULL if it has no chunk yet */
+	pool_t pool;
+	struct pgbox_db_params *params;
+	struct pgbox_db_array *sizes, *data;
+	/* the server is at work on the one before */
+	bool sent;
+};
+
+struct pgbox_upload *
+pgbox_upload_init(struct pgbox_db *db, int64_t account_id)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
+	struct pgbox_upload *upload;
+
+	upload = i_new(struct pgbox_upload, 1);
+	upload->db = db;
+	upload->account_id = account_id;
+	return upload;
+}
+
+static int
+upload_wait(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
+{
 	struct pgbox_db_result *result;
 
-	pgbox_db_param_int8(params, account_id);
-	if (*message_id == 0)
-		pgbox_db_param_null(params);
-	else
-		pgbox_db_param_int8(params, *message_id);
-	pgbox_db_param_int4(params, n);
-	pgbox_db_param_bytea(params, data, size);
-	if (pgbox_db_exec(db, &pgbox_query_upload_chunk, params, &result,
-			  failure_r) < 0)
+	if (!upload->sent)
+		return 0;
+	upload->sent = FALSE;
+	if (pgbox_db_exec_finish(upload->db, &result, failure_r) < 0)
 		return -1;
-	*message_id = pgbox_db_result_int(result, 0, 0);
+	upload->message_id = pgbox_db_result_int(result, 0, 0);
 	pgbox_db_result_free(&result);
 	return 0;
+}
+
+static void upload_begin_statement(struct pgbox_upload *upload)
+{
+	/* one that frees: the array grows to a megabyte */
+	upload->pool = pool_allocfree_create("pgbox upload");
+	upload->params = pgbox_db_params_create(upload->pool);
+	pgbox_db_param_int8(upload->params, upload->account_id);
+	if (upload->message_id == 0)
+		pgbox_db_param_null(upload->params);
+	else
+		pgbox_db_param_int8(upload->params, upload->message_id);
+	pgbox_db_param_int4(upload->params, upload->next_n);
+	upload->sizes = pgbox_db_param_array(upload->params,
+					     PGBOX_DB_ARRAY_INT4);
+	upload->data = pgbox_db_param_array(upload->params,
+					    PGBOX_DB_ARRAY_BYTEA);
+}
+
+static int
+upload_send(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
+{
+	int ret;
+
+	ret = pgbox_db_exec_start(upload->db, &pgbox_query_upload_chunks,
+				  upload->params, failure_r);
+	upload->sent = ret == 0;
+	upload->next_n += pgbox_db_array_count(upload->sizes);
+	pool_unref(&upload->pool);
+	return ret;
+}
+
+int pgbox_upload_add(struct pgbox_upload *upload,
+		     const struct pgbox_stored_chunk *chunk,
+		     struct pgbox_db_failure *failure_r)
+{
+	if (upload->pool == NULL) {
+		/* the first answer has the id that all others need */
+		if (upload->message_id == 0 &&
+		    upload_wait(upload, failure_r) < 0)
+			return -1;
+		upload_begin_statement(upload);
+	}
+	pgbox_db_array_add_int(upload->sizes, chunk->size);
+	pgbox_db_array_add_bytes(upload->data, chunk->data, chunk->data_size);
+	if (pgbox_db_array_count(upload->sizes) < UPLOAD_MAX_CHUNKS)
+		return 0;
+	return upload_wait(upload, failure_r) < 0 ? -1 :
+		upload_send(upload, failure_r);
+}
+
+int pgbox_upload_finish(struct pgbox_upload *upload,
+			struct pgbox_db_failure *failure_r)
+{
+	if (upload_wait(upload, failure_r) < 0)
+		return -1;
+	if (upload->pool == NULL)
+		return 0;
+	return upload_send(upload, failure_r) < 0 ? -1 :
+		upload_wait(upload, failure_r);
+}
+
+int64_t pgbox_upload_deinit(struct pgbox_upload **_upload)
+{
+	struct pgbox_upload *upload = *_upload;
+	struct pgbox_db_failure failure;
+	int64_t message_id;
+
+	*_upload = NULL;
+	/* a failure was returned, or the caller has one of its own */
+	(void)upload_wait(upload, &failure);
+	message_id = upload->message_id;
+	pool_unref(&upload->pool);
+	i_free(upload);
+	return message_id;
 }
 
 int pgbox_run_upload_abort(struct pgbox_db *db, int64_t account_id,

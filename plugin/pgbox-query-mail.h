@@ -5,8 +5,10 @@
    All functions return 0, or -1 and the failure. */
 
 #include "pgbox-db.h"
+#include "sha2.h"
 
 struct pgbox_message;
+struct pgbox_stored_chunk;
 
 /* Address of a mailbox: first parameters of all statements. */
 struct pgbox_mailbox_id {
@@ -140,8 +142,11 @@ struct pgbox_new_mail {
 	const struct pgbox_message *message;
 	const char *guid;
 	time_t received;
-	/* its octets, or NULL: */
+	/* of what is stored of its octets */
+	unsigned char sha256[SHA256_RESULTLEN];
+	/* what is stored of them, as one chunk; or NULL: */
 	const void *data;
+	size_t data_size;
 	/* they were uploaded as this message */
 	int64_t message_id;
 };
@@ -166,13 +171,22 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		     int64_t operation, struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r);
 
-/* Sends one chunk of a large message; *message_id is 0 for the first one and
-   set by it. Chunk n begins at offset n * PGBOX_CHUNK_BYTES. */
-#define PGBOX_CHUNK_BYTES (256 * 1024)
-int pgbox_run_upload(struct pgbox_db *db, int64_t account_id,
-		       int64_t *message_id, unsigned int n,
-		       const void *data, size_t size,
-		       struct pgbox_db_failure *failure_r);
+/* Sends the chunks of a large message, which becomes one by being saved. While
+   the server stores some, the next ones are prepared: nothing else may be run
+   between init and deinit. */
+struct pgbox_upload *
+pgbox_upload_init(struct pgbox_db *db, int64_t account_id);
+/* The next chunk, in their order; it is copied. Returns 0, or -1 and the failure,
+   after which only deinit may be called. */
+int pgbox_upload_add(struct pgbox_upload *upload,
+		     const struct pgbox_stored_chunk *chunk,
+		     struct pgbox_db_failure *failure_r);
+/* All chunks have been added: returns when they are stored. */
+int pgbox_upload_finish(struct pgbox_upload *upload,
+			struct pgbox_db_failure *failure_r);
+/* Returns the id of the message to be, 0 if none is known; what is stored
+   already stays. */
+int64_t pgbox_upload_deinit(struct pgbox_upload **upload);
 int pgbox_run_upload_abort(struct pgbox_db *db, int64_t account_id,
 			     int64_t message_id,
 			     struct pgbox_db_failure *failure_r);

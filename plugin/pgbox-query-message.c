@@ -4,6 +4,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
+#include "pgbox-chunk.h"
 #include "pgbox-query.h"
 #include "pgbox-query-message.h"
 
@@ -29,7 +30,15 @@ enum info_column {
 enum chunk_column {
 	CHUNK_MESSAGE_ID,
 	CHUNK_NUMBER,
+	CHUNK_SIZE,
+	CHUNK_IS_FRAME,
 	CHUNK_DATA,
+};
+
+/* Columns of message-range */
+enum range_column {
+	RANGE_IS_FRAME,
+	RANGE_DATA,
 };
 
 struct pgbox_message_chunks {
@@ -204,8 +213,11 @@ bool pgbox_message_chunks_next(struct pgbox_message_chunks *chunks,
 		pgbox_db_result_int(chunks->result, row, CHUNK_MESSAGE_ID);
 	chunk_r->offset = PGBOX_CHUNK_BYTES *
 		(uoff_t)pgbox_db_result_int(chunks->result, row, CHUNK_NUMBER);
+	chunk_r->size = pgbox_db_result_int(chunks->result, row, CHUNK_SIZE);
+	chunk_r->is_frame =
+		pgbox_db_result_bool(chunks->result, row, CHUNK_IS_FRAME);
 	chunk_r->data = pgbox_db_result_bytes(chunks->result, row, CHUNK_DATA,
-					      &chunk_r->size);
+					      &chunk_r->data_size);
 	return TRUE;
 }
 
@@ -220,6 +232,39 @@ void pgbox_message_chunks_free(struct pgbox_message_chunks **_chunks)
 	i_free(chunks);
 }
 
+/* Copies size octets from start on out of a row of message-range. Returns 1, 0 if
+   there is no such row or it lacks octets, or -1 and the failure. */
+static int
+range_from_result(const struct pgbox_db_result *result, size_t start,
+		  size_t size, unsigned char *dest,
+		  struct pgbox_db_failure *failure_r)
+{
+	const unsigned char *data;
+	unsigned char *octets;
+	size_t data_size;
+	const char *error;
+	int ret;
+
+	if (pgbox_db_result_rows(result) == 0)
+		return 0;
+	data = pgbox_db_result_bytes(result, 0, RANGE_DATA, &data_size);
+	if (!pgbox_db_result_bool(result, 0, RANGE_IS_FRAME)) {
+		if (data_size < size)
+			return 0;
+		memcpy(dest, data, size);
+		return 1;
+	}
+	octets = i_malloc(start + size);
+	ret = pgbox_chunk_decode(data, data_size, TRUE, octets, start + size,
+				 &error);
+	if (ret == 0)
+		memcpy(dest, octets + start, size);
+	else
+		set_broken_row(&pgbox_query_message_range, error, failure_r);
+	i_free(octets);
+	return ret < 0 ? -1 : 1;
+}
+
 int pgbox_message_read_range(struct pgbox_db *db, int64_t account_id,
 			     int64_t message_id, uoff_t offset, size_t size,
 			     unsigned char *dest,
@@ -229,8 +274,7 @@ int pgbox_message_read_range(struct pgbox_db *db, int64_t account_id,
 	struct pgbox_db_params *params =
 		pgbox_db_params_create(pool_datastack_create());
 	struct pgbox_db_result *result;
-	const unsigned char *data = NULL;
-	size_t data_size = 0;
+	int ret;
 
 	i_assert(size > 0 && size <= PGBOX_CHUNK_BYTES - start);
 
@@ -239,13 +283,11 @@ int pgbox_message_read_range(struct pgbox_db *db, int64_t account_id,
 	pgbox_db_param_int4(params, offset / PGBOX_CHUNK_BYTES);
 	pgbox_db_param_int4(params, start + 1);
 	pgbox_db_param_int4(params, size);
+	pgbox_db_param_int4(params, pgbox_chunk_frame_prefix(start + size));
 	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_range, params,
 				     &result, failure_r) < 0)
 		return -1;
-	if (pgbox_db_result_rows(result) > 0)
-		data = pgbox_db_result_bytes(result, 0, 0, &data_size);
-	if (data_size >= size)
-		memcpy(dest, data, size);
+	ret = range_from_result(result, start, size, dest, failure_r);
 	pgbox_db_result_free(&result);
-	return data_size >= size ? 1 : 0;
+	return ret;
 }

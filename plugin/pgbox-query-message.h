@@ -5,10 +5,6 @@
 
 #include "pgbox-db.h"
 
-/* Bytes of one row of message_chunk; only the last one of a message is
-   shorter. */
-#define PGBOX_CHUNK_BYTES (256 * 1024)
-
 /* Everything about a mail but its bytes */
 struct pgbox_message_info {
 	uint32_t uid;
@@ -79,8 +75,13 @@ struct pgbox_message_chunk {
 	int64_t message_id;
 	/* from the start of the message */
 	uoff_t offset;
-	const unsigned char *data;
+	/* octets of the message that it has, even if only its first ones were
+	   asked for */
 	size_t size;
+	/* what is stored of them, see pgbox_chunk_decode() */
+	const unsigned char *data;
+	size_t data_size;
+	bool is_frame;
 };
 
 struct pgbox_message_chunks;

@@ -14,11 +14,11 @@
 #include "istream-crlf.h"
 #include "iostream-temp.h"
 #include "ostream.h"
-#include "sha2.h"
 #include "str.h"
 #include "mail-user.h"
 #include "mail-copy.h"
 #include "index-mail.h"
+#include "pgbox-chunk.h"
 #include "pgbox-message.h"
 #include "pgbox-query-mail.h"
 #include "pgbox-storage.h"
@@ -125,7 +125,13 @@ int pgbox_save_continue(struct mail_save_context *_ctx)
 
 /* ---- finishing one mail ---- */
 
-/* The next chunk of the spool; size_r is 0 at its end. */
+static size_t save_mail_memory(const struct pgbox_save_mail *save_mail)
+{
+	return save_mail->octets == NULL ? 0 :
+		save_mail->octets->used + save_mail->stored->used;
+}
+
+/* The next chunk of the spool, empty at its end */
 static int
 spool_read_chunk(struct istream *spool, buffer_t *chunk)
 {
@@ -151,54 +157,75 @@ save_set_read_error(struct pgbox_save_context *ctx, struct istream *spool)
 }
 
 static int
-save_upload(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
+spool_upload(struct pgbox_save_context *ctx, struct istream *spool,
+	     struct pgbox_chunk_encoder *encoder, struct pgbox_upload *upload)
 {
-	struct pgbox_storage *storage = ctx->mbox->storage;
+	struct pgbox_stored_chunk chunk;
 	struct pgbox_db_failure failure;
-	buffer_t *chunk = buffer_create_dynamic(default_pool,
-						PGBOX_CHUNK_BYTES);
-	unsigned int n = 0;
+	buffer_t *octets = buffer_create_dynamic(default_pool,
+						 PGBOX_CHUNK_BYTES);
+	bool db_failed = FALSE;
 	int ret;
 
-	i_stream_seek(save_mail->spool, 0);
-	while ((ret = spool_read_chunk(save_mail->spool, chunk)) == 0 &&
-	       chunk->used > 0) {
-		if (pgbox_run_upload(storage->db, storage->account_id,
-				     &save_mail->mail.message_id, n++,
-				     chunk->data, chunk->used, &failure) < 0) {
-			/* if the chunk was stored after all, the purge finds
-			   it: the upload is given up here in any case */
-			pgbox_mailbox_set_failure(ctx->mbox, &failure);
-			buffer_free(&chunk);
-			return -1;
-		}
+	i_stream_seek(spool, 0);
+	while (!db_failed && (ret = spool_read_chunk(spool, octets)) == 0 &&
+	       octets->used > 0) {
+		pgbox_chunk_encode(encoder, octets->data, octets->used,
+				   &chunk);
+		db_failed = pgbox_upload_add(upload, &chunk, &failure) < 0;
 	}
-	buffer_free(&chunk);
+	buffer_free(&octets);
 	if (ret < 0)
-		return save_set_read_error(ctx, save_mail->spool);
+		return save_set_read_error(ctx, spool);
+	if (db_failed || pgbox_upload_finish(upload, &failure) < 0) {
+		/* if it was stored after all, the purge finds it: the upload is
+		   given up here in any case */
+		pgbox_mailbox_set_failure(ctx->mbox, &failure);
+		return -1;
+	}
 	return 0;
 }
 
 static int
-save_to_memory(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
+save_upload(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail,
+	    struct pgbox_chunk_encoder *encoder)
+{
+	struct pgbox_storage *storage = ctx->mbox->storage;
+	struct pgbox_upload *upload =
+		pgbox_upload_init(storage->db, storage->account_id);
+	int ret;
+
+	ret = spool_upload(ctx, save_mail->spool, encoder, upload);
+	save_mail->mail.message_id = pgbox_upload_deinit(&upload);
+	return ret;
+}
+
+static int
+save_to_memory(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail,
+	       struct pgbox_chunk_encoder *encoder)
 {
 	uoff_t size = save_mail->mail.message->size;
-	buffer_t *data = buffer_create_dynamic(default_pool, I_MAX(size, 1));
+	buffer_t *octets = buffer_create_dynamic(default_pool, I_MAX(size, 1));
+	struct pgbox_stored_chunk chunk;
 
 	i_stream_seek(save_mail->spool, 0);
-	if (spool_read_chunk(save_mail->spool, data) < 0) {
-		buffer_free(&data);
+	if (spool_read_chunk(save_mail->spool, octets) < 0) {
+		buffer_free(&octets);
 		return save_set_read_error(ctx, save_mail->spool);
 	}
-	i_assert(data->used == size);
-	save_mail->data = data;
-	save_mail->mail.data = data->data == NULL ? "" : data->data;
-	ctx->memory_bytes += size;
+	i_assert(octets->used == size);
+	pgbox_chunk_encode(encoder, octets->data, size, &chunk);
+	save_mail->octets = octets;
+	save_mail->stored = buffer_create_dynamic(default_pool,
+						  I_MAX(chunk.data_size, 1));
+	buffer_append(save_mail->stored, chunk.data, chunk.data_size);
+	save_mail->mail.data = size == 0 ? "" : save_mail->stored->data;
+	save_mail->mail.data_size = chunk.data_size;
+	ctx->memory_bytes += save_mail_memory(save_mail);
 
 	/* the same bytes for those who read the mail before the commit */
 	i_stream_unref(&save_mail->spool);
-	save_mail->spool = i_stream_create_from_data(save_mail->mail.data,
-						     size);
+	save_mail->spool = i_stream_create_from_data(octets->data, size);
 	return 0;
 }
 
@@ -208,7 +235,9 @@ save_store(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
 	struct mail_save_data *data = &ctx->ctx.data;
 	struct pgbox_message *message =
 		p_new(ctx->pool, struct pgbox_message, 1);
+	struct pgbox_chunk_encoder *encoder;
 	guid_128_t guid;
+	int ret;
 
 	if (pgbox_message_parse(ctx->pool, save_mail->spool, message) < 0)
 		return save_set_read_error(ctx, save_mail->spool);
@@ -221,10 +250,15 @@ save_store(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
 		save_mail->mail.guid = p_strdup(ctx->pool,
 						guid_128_to_string(guid));
 	}
+	encoder = pgbox_chunk_encoder_init(ctx->mbox->storage->set->compression,
+					   message->header_size);
 	if (message->size <= PGBOX_CHUNK_BYTES &&
 	    ctx->memory_bytes + message->size <= PGBOX_SAVE_MEMORY_MAX_BYTES)
-		return save_to_memory(ctx, save_mail);
-	return save_upload(ctx, save_mail);
+		ret = save_to_memory(ctx, save_mail, encoder);
+	else
+		ret = save_upload(ctx, save_mail, encoder);
+	pgbox_chunk_encoder_deinit(&encoder, save_mail->mail.sha256);
+	return ret;
 }
 
 /* Lets plugins read the mail that is being saved. */
@@ -317,10 +351,10 @@ struct istream *pgbox_save_open_stream(struct mail *mail)
 static void
 save_mail_free(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
 {
-	if (save_mail->data != NULL)
-		ctx->memory_bytes -= save_mail->data->used;
+	ctx->memory_bytes -= save_mail_memory(save_mail);
 	i_stream_unref(&save_mail->spool);
-	buffer_free(&save_mail->data);
+	buffer_free(&save_mail->octets);
+	buffer_free(&save_mail->stored);
 }
 
 static void

@@ -17,8 +17,8 @@ struct pgbox_save_mail {
 	/* own: the message's bytes, until the transaction ends; NULL for a
 	   copy */
 	struct istream *spool;
-	/* own: memory behind spool and mail.data, or NULL */
-	buffer_t *data;
+	/* own: memory behind spool, and behind mail.data; or NULL */
+	buffer_t *octets, *stored;
 	/* foreign: the transaction that the source of a move belongs to. It
 	   outlives this one, because IMAP commits it afterwards. */
 	struct mailbox_transaction_context *move_source;

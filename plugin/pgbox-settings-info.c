@@ -51,6 +51,7 @@ pgbox_settings_check(void *_set, pool_t pool ATTR_UNUSED, const char **error_r)
 {
 	struct pgbox_settings *set = _set;
 
+	set->compression = strcmp(set->compression_name, "none") != 0;
 	set->search_text = search_text_parse(set->search_text_name);
 	return notify_dir_check(set->notify_dir, error_r) &&
 		time_check(PGBOX_SETTING_QUERY_TIMEOUT,
@@ -80,6 +81,7 @@ static const struct setting_define pgbox_setting_defines[] = {
 	DEF(BOOL, PGBOX_SETTING_NOTIFY, notify),
 	DEF(STR, PGBOX_SETTING_NOTIFY_DIR, notify_dir),
 	DEF(TIME, PGBOX_SETTING_EXPUNGE_RETENTION, expunge_retention_secs),
+	DEF(ENUM, PGBOX_SETTING_COMPRESSION, compression_name),
 	DEF(ENUM, PGBOX_SETTING_SEARCH_TEXT, search_text_name),
 	DEF(TIME_MSECS, PGBOX_SETTING_SEARCH_TIMEOUT, search_timeout_msecs),
 	SETTING_DEFINE_LIST_END
@@ -92,6 +94,7 @@ static const struct pgbox_settings pgbox_default_settings = {
 	.account_create = TRUE,
 	.notify = TRUE,
 	.notify_dir = "",
+	.compression_name = "zstd:none",
 	.search_text_name = "yes:headers:no",
 };
 

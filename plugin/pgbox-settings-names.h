@@ -9,6 +9,7 @@
 #define PGBOX_SETTING_NOTIFY "pgbox_notify"
 #define PGBOX_SETTING_NOTIFY_DIR "pgbox_notify_dir"
 #define PGBOX_SETTING_NOTIFY_DSN "pgbox_notify_dsn"
+#define PGBOX_SETTING_COMPRESSION "pgbox_compression"
 #define PGBOX_SETTING_SEARCH_TEXT "pgbox_search_text"
 
 #define PGBOX_SETTING_QUERY_TIMEOUT "pgbox_query_timeout"

@@ -116,6 +116,19 @@ get_bool(struct mail_user *user, const char *name, bool default_value,
 }
 
 static int
+get_compression(struct mail_user *user, bool *value_r, const char **error_r)
+{
+	const char *value = get_string(user, PGBOX_SETTING_COMPRESSION);
+
+	*value_r = strcasecmp(value, "none") != 0;
+	if (*value != '\0' && *value_r && strcasecmp(value, "zstd") != 0) {
+		*error_r = PGBOX_SETTING_COMPRESSION" must be zstd or none";
+		return -1;
+	}
+	return 0;
+}
+
+static int
 get_search_text(struct mail_user *user, enum pgbox_search_text *value_r,
 		const char **error_r)
 {
@@ -162,6 +175,7 @@ int pgbox_settings_read(struct mailbox_list *list, pool_t pool,
 	    get_bool(user, PGBOX_SETTING_NOTIFY, TRUE,
 		     &set->notify, error_r) < 0 ||
 	    get_notify_dir(user, pool, &set->notify_dir, error_r) < 0 ||
+	    get_compression(user, &set->compression, error_r) < 0 ||
 	    get_search_text(user, &set->search_text, error_r) < 0)
 		return -1;
 	for (i = 0; i < N_ELEMENTS(time_settings); i++) {

@@ -30,12 +30,14 @@ struct pgbox_settings {
 	/* how long expunged mails and deleted mailboxes are kept */
 	unsigned int expunge_retention_secs;
 	enum pgbox_search_text search_text;
+	/* compress new messages */
+	bool compression;
 	/* what the database may take for one SEARCH */
 	unsigned int search_timeout_msecs;
 
-	/* Only Dovecot 2.4 sets these, while it parses: what search_text is made
-	   of, and the answer of pgbox_settings_get_account() or "". */
-	const char *search_text_name;
+	/* Only Dovecot 2.4 sets these, while it parses: what two of the above are
+	   made of, and the answer of pgbox_settings_get_account() or "". */
+	const char *compression_name, *search_text_name;
 	const char *account;
 };
 

@@ -33,7 +33,7 @@
 \ir functions/uids-assign.sql
 \ir functions/uids-compress.sql
 \ir functions/upload-abort.sql
-\ir functions/upload-chunk.sql
+\ir functions/upload-chunks.sql
 \ir views/attachment-view.sql
 \ir views/mail-view.sql
 \ir views/mailbox-view.sql

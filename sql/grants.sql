@@ -24,7 +24,7 @@ grant execute on function
     pgbox.current_timeline,
     pgbox.subscription_set,
     pgbox.attribute_set,
-    pgbox.upload_chunk,
+    pgbox.upload_chunks,
     pgbox.upload_abort,
     pgbox.mail_save,
     pgbox.mail_copy,

@@ -279,7 +279,7 @@ from (
         )
 ) as wrong;
 
--- Messages. The length of a chunk is known without reading it.
+-- Messages. Their sizes are known without reading their bytes.
 
 select 'every message has all its bytes',
     count(*),
@@ -290,10 +290,11 @@ from (
     from pgbox.message g
     cross join lateral (
         select
-            coalesce(sum(octet_length(k.data)), 0) as size,
+            coalesce(sum(k.size), 0) as size,
             count(*) as chunks,
             coalesce(max(k.n) + 1, 0) as highest,
-            count(*) filter (where octet_length(k.data) <> 262144 and k.n <> (g.size - 1) / 262144) as short
+            count(*) filter (where k.size <> 262144 and k.n <> (g.size - 1) / 262144) as short,
+            count(*) filter (where octet_length(k.data) > k.size) as long
         from pgbox.message_chunk k
         where k.account_id = g.account_id
             and k.message_id = g.message_id
@@ -301,10 +302,11 @@ from (
     where stored.size <> g.size
         or stored.chunks <> stored.highest
         or stored.short > 0
+        or stored.long > 0
 ) as wrong;
 
 \if :bodies
-select 'the bytes of every message have its SHA-256',
+select 'what is stored of every message has its SHA-256',
     count(*),
     string_agg(detail, chr(30) order by detail) filter (where place <= 20)
 from (

@@ -1,8 +1,9 @@
 -- Saves new messages into a mailbox, all or none. Arrays of messages are
 -- parallel; p_keyword and p_part arrays name the message by its place, from 1.
 -- Parameters: account; mailbox;
---   p_guid, p_message_id (of an upload, or null), p_data (the octets, at most
---   one chunk, or null if uploaded), p_size, p_header_size, p_sha256,
+--   p_guid, p_message_id (of an upload, or null), p_data (what message_chunk
+--   stores, at most one chunk, or null if uploaded), p_size, p_header_size,
+--   p_sha256,
 --   p_received_at, p_saved_at, p_sent_at (seconds since 1970), p_sent_zone
 --   (minutes), p_subject ... p_message_id_header (decoded headers),
 --   p_mime_parts, p_envelope, p_bodystructure (Dovecot's byte strings),
@@ -91,9 +92,9 @@ begin
         from unnest(p_message_id) with ordinality u (id, place)
         order by u.place
     );
-    insert into pgbox.message_chunk (account_id, message_id, n, data)
-    select p_account_id, c.id, 0, c.data
-    from unnest(v_ids, p_data) c (id, data)
+    insert into pgbox.message_chunk (account_id, message_id, n, size, data)
+    select p_account_id, c.id, 0, c.size, c.data
+    from unnest(v_ids, p_size, p_data) c (id, size, data)
     where c.data is not null;
     insert into pgbox.message (
         account_id, message_id, guid, sha256, size, header_size,

@@ -1,5 +1,5 @@
 -- Removes an upload that will not be saved.
--- Parameters: account; message id from upload_chunk(). Returns nothing.
+-- Parameters: account; message id from upload_chunks(). Returns nothing.
 -- Locks: the upload's row. Writes: message_upload, message_chunk.
 create or replace function pgbox.upload_abort(
     p_account_id bigint,

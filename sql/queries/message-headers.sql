@@ -1,11 +1,15 @@
 -- The headers of several messages, each with the byte after it: Dovecot's
 -- parser looks at it before it believes that the header has ended.
 -- $1 account, $2 message ids
--- Columns: message_id, chunk number, octets.
+-- Columns: as of message-bodies, but of what is stored only so much that has the
+-- header in it: the blocks of a zstd frame that hold it are 64 bytes larger at
+-- most (plugin/pgbox-chunk.c).
 select
     s.message_id,
     c.n,
-    substring(c.data from 1 for (s.header_size + 1 - c.n::bigint * 262144)::int)
+    c.size,
+    octet_length(c.data) < c.size,
+    substring(c.data from 1 for (s.header_size + 1 - c.n::bigint * 262144)::int + 64)
 from unnest($2::bigint[]) u (message_id)
 -- "limit" and "offset" make it look up message by message: without statistics
 -- the planner believes that reading the whole account is cheaper.
@@ -21,6 +25,7 @@ cross join lateral (
 cross join lateral (
     select
         x.n,
+        x.size,
         x.data
     from pgbox.message_chunk x
     where x.account_id = $1

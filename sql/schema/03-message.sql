@@ -41,7 +41,7 @@ comment on table pgbox.message is 'One message; shared by all its copies and nev
 comment on column pgbox.message.account_id is 'Owner.';
 comment on column pgbox.message.message_id is 'From message_id_seq; never reused.';
 comment on column pgbox.message.guid is 'Dovecot''s mail GUID; usually 32 hex digits, any string when it came from another storage.';
-comment on column pgbox.message.sha256 is 'SHA-256 of the bytes.';
+comment on column pgbox.message.sha256 is 'SHA-256 of message_chunk.data of all its chunks.';
 comment on column pgbox.message.size is 'Bytes, with CRLF line ends: RFC822.SIZE.';
 comment on column pgbox.message.header_size is 'Bytes of the header including the empty line after it.';
 comment on column pgbox.message.received_at is 'INTERNALDATE.';
@@ -60,18 +60,22 @@ create table pgbox.message_chunk (
     account_id bigint not null,
     message_id bigint not null,
     n int not null,
+    size int not null,
     data bytea not null,
     constraint message_chunk_pkey primary key (account_id, message_id, n)
 );
 
--- Ranges inside a chunk are read without decompressing it.
+-- Compressed by the frontends, as far as it helps: the server would only try
+-- in vain.
 alter table pgbox.message_chunk alter column data set storage external;
 
 comment on table pgbox.message_chunk is 'The bytes of messages, in pieces of 256 KiB (the last one is shorter).';
 comment on column pgbox.message_chunk.account_id is 'Owner.';
 comment on column pgbox.message_chunk.message_id is 'The message, or an upload that is not a message yet.';
 comment on column pgbox.message_chunk.n is 'Offset of the piece divided by 262144.';
-comment on column pgbox.message_chunk.data is 'The octets.';
+comment on column pgbox.message_chunk.size is 'Octets of the message in this piece.';
+comment on column pgbox.message_chunk.data is
+    'A zstd frame (RFC 8878) of the octets if it is shorter than size, otherwise the octets themselves.';
 
 create table pgbox.message_upload (
     account_id bigint not null,

@@ -136,7 +136,7 @@ select account_id, c.new, md5(c.new::text), sha256, size, header_size, received_
     mime_parts, envelope, bodystructure
 from copy c join pgbox.message s using (account_id) where s.message_id = c.old;
 insert into pgbox.message_chunk
-select account_id, c.new, s.n, s.data
+select account_id, c.new, s.n, s.size, s.data
 from copy c join pgbox.message_chunk s using (account_id) where s.message_id = c.old;
 insert into pgbox.message_part
 select account_id, c.new, section, media_type, charset, encoding, disposition, filename,

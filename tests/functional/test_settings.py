@@ -17,6 +17,7 @@ WRONG = [
     ("pgbox_connect_timeout", "5 parsecs"),
     ("pgbox_idle_disconnect", "x"),
     ("pgbox_expunge_retention", "7 fortnights"),
+    ("pgbox_compression", "gzip"),
     ("pgbox_search_text", "bodies"),
     ("pgbox_search_timeout", "0"),
     ("pgbox_notify", "maybe"),

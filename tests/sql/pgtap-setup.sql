@@ -106,6 +106,19 @@ as $$
     ) s
 $$;
 
+-- Uploads a chunk of a message, and returns the id of the upload.
+create function tap.upload(
+    p_message_id bigint,
+    p_n int,
+    p_data bytea,
+    p_account text default 'anna'
+)
+returns bigint
+language sql
+as $$
+    select pgbox.upload_chunks(tap.account(p_account), p_message_id, p_n, array[octet_length(p_data)], array[p_data])
+$$;
+
 -- Changes flags or one keyword of mails, or expunges them.
 create function tap.change(
     p_mailbox text,

@@ -197,7 +197,7 @@ bool fake_chunks_next(struct pgbox_message_chunks *chunks,
 	i_zero(chunk_r);
 	chunk_r->message_id = id;
 	chunk_r->data = chunks->data;
-	chunk_r->size = chunks->size;
+	chunk_r->size = chunk_r->data_size = chunks->size;
 	return TRUE;
 }
 

@@ -1,7 +1,7 @@
--- mail_save(), upload_begin(), upload_chunk(), upload_abort()
+-- mail_save(), upload_chunks(), upload_abort()
 begin;
 set local search_path = tap, public;
-select plan(22);
+select plan(23);
 
 select tap.new_mailbox('a');
 create temporary table old as select tap.modseq('a') as modseq;
@@ -28,23 +28,26 @@ select throws_ok($$
 
 -- Uploads
 create temporary table upload as
-select pgbox.upload_chunk(tap.account(), null, 0, repeat('x', 262144)::bytea) as id;
-select pgbox.upload_chunk(tap.account(), id, 1, 'end') from upload;
-select throws_ok($$select pgbox.upload_chunk(tap.account('bert'), id, 2, 'x') from upload$$, 'PB404', null,
+select tap.upload(null, 0, repeat('x', 262144)::bytea) as id;
+select pgbox.upload_chunks(tap.account(), id, 1, '{3,4}', array['end'::bytea, '.']) from upload;
+select results_eq($$
+    select n, size, octet_length(data) from pgbox.message_chunk c join upload u on u.id = c.message_id order by n
+    $$, $$values (0, 262144, 262144), (1, 3, 3), (2, 4, 1)$$, 'chunks come one or several at once');
+select throws_ok($$select tap.upload(id, 2, 'x', 'bert') from upload$$, 'PB404', null,
     'an upload belongs to its account');
 create temporary table args as select array_fill(null::text, '{1}') as t, array_fill(null::bytea, '{1}') as b;
 prepare save_upload as
-select (pgbox.mail_save(tap.account(), tap.mailbox('a'), array['guid'], array[id], b, '{262147}', '{0}',
+select (pgbox.mail_save(tap.account(), tap.mailbox('a'), array['guid'], array[id], b, '{262151}', '{0}',
     array[sha256('')], '{0}', '{0}', '{null}', '{null}', t, t, t, t, t, array[''::bytea], b, b,
     '{0}', '{0}', t, '{null}', 0, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')).r_uids
 from args, upload;
 select results_eq('save_upload', $$values ('{103}'::bigint[])$$, 'an upload is saved');
 select is((select count(*) from pgbox.message_upload), 0::bigint, 'and is no upload any more');
 select is((select sum(octet_length(data)) from pgbox.message_chunk c join upload u on u.id = c.message_id),
-    262147::bigint, 'its chunks are the message''s');
+    262148::bigint, 'its chunks are the message''s');
 select throws_ok('execute save_upload', 'PB404', null, 'it is not saved twice');
 
-update upload set id = pgbox.upload_chunk(tap.account(), null, 0, 'x');
+update upload set id = tap.upload(null, 0, 'x');
 select pgbox.upload_abort(tap.account(), id) from upload;
 select is((select count(*) from pgbox.message_chunk c join upload u on u.id = c.message_id), 0::bigint,
     'an aborted upload is gone');

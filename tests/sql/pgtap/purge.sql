@@ -60,7 +60,7 @@ select is((select messages from counts), 2::bigint, 'and its messages');
 select throws_ok($$select pgbox.purge(null, '7 days', '90 days', 0)$$, 'PB400', null, 'a batch of nothing is refused');
 
 -- Uploads
-select pgbox.upload_chunk(tap.account(), null, 0, 'x');
+select tap.upload(null, 0, 'x');
 select pgbox.purge(null, '7 days', '90 days', 100);
 select is((select count(*) from pgbox.message_upload), 1::bigint, 'a young upload stays');
 update pgbox.message_upload set started_at = now() - interval '2 days';

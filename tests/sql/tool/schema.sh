@@ -337,7 +337,7 @@ test_verify_finds_a_changed_octet() {
 
 test_verify_finds_chunks_of_nothing() {
 	damaged 'every chunk and part belongs to a message or an upload: 1' \
-		"insert into pgbox.message_chunk values (1, 999999, 0, 'x')"
+		"insert into pgbox.message_chunk values (1, 999999, 0, 1, 'x')"
 }
 
 test_verify_finds_a_keyword_without_name() {
