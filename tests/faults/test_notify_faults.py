@@ -15,7 +15,7 @@ POLL = "mailbox_idle_check_interval = 1 secs\n"
 
 @pytest.fixture(scope="module")
 def expected_log():
-    return [r"pgbox-notify: Error: (open|write|opendir)\(", r"pgbox-notify: Error: pgbox_notify_dsn"]
+    return [r"pgbox-notify: Error: (open|write|opendir)\(", r"pgbox-notify: Error: pgbox_dsn"]
 
 
 @pytest.fixture

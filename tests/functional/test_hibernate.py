@@ -20,7 +20,7 @@ SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 @pytest.fixture(scope="module")
 def expected_log():
     return [r"service\(pgbox-notify\): child \d+ killed with signal 9",
-            r"pgbox-notify: Error: pgbox_notify_dsn: Can't listen"]
+            r"pgbox-notify: Error: pgbox_dsn: Can't listen"]
 
 
 @pytest.fixture(scope="module")
