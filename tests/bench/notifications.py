@@ -9,6 +9,7 @@ It needs root and the module, as tests/bench/run does; --help tells more.
 """
 
 import argparse
+import collections
 import contextlib
 import os
 import pathlib
@@ -107,7 +108,12 @@ class Watch:
     def _run(self):
         while not self.stopped:
             for key, _mask in self.selector.select(0.2):
-                number = key.data.receive()
+                try:
+                    number = key.data.receive()
+                except (ConnectionLost, OSError):
+                    # it never sees everything, which is counted
+                    self.selector.unregister(key.fileobj)
+                    continue
                 if number is not None:
                     self.seen[key.data].append((number, time.perf_counter()))
 
@@ -283,6 +289,15 @@ def run_rate(lab, options):
     return True
 
 
+def print_errors(lab):
+    """What the servers complained of; a killed service and a restarted database are no news."""
+    lines = collections.Counter(
+        re.sub(r"[0-9]+", "N", re.sub(r"\([^)]*\)|<[^>]*>", "", line.split(" ", 2)[2]))
+        for server in lab.instances for line in server.take_alarming_lines())
+    for line, count in lines.most_common(10):
+        print(f"logged {count} times: {line}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("idle", "hibernate", "rate"))
@@ -300,7 +315,9 @@ def main():
     lab = NotifyLab()
     try:
         run = {"idle": run_idle, "hibernate": run_hibernate, "rate": run_rate}[options.what]
-        return 0 if run(lab, options) else 1
+        good = run(lab, options)
+        print_errors(lab)
+        return 0 if good else 1
     finally:
         lab.close()
 
