@@ -22,6 +22,10 @@
 #define PGBOX_NOTIFY_ALIVE_INTERVAL_SECS 10
 #define PGBOX_NOTIFY_ALIVE_MAX_AGE_SECS 35
 
+/* In pgbox_notify_dir: the wake-up file of the services pgbox-text. Written
+   after any change. */
+#define PGBOX_NOTIFY_TEXT_NAME ".text"
+
 /* A wake-up file's name: the mailbox's GUID, or for an account half a SHA-256 of
    its name, in lower case hex digits. */
 #define PGBOX_NOTIFY_NAME_LEN 32

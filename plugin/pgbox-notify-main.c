@@ -4,6 +4,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
+#include "ioloop.h"
 #include "master-service.h"
 #include "restrict-access.h"
 #include "pgbox-notify-dir.h"
@@ -12,9 +13,32 @@
 #include "pgbox-notify-server.h"
 #include "pgbox-notify-settings.h"
 
+/* At most so often the service pgbox-text is woken. */
+#define TEXT_INTERVAL_MSECS 200
+
 static struct pgbox_notify_dir *notify_dir;
 static struct pgbox_notify_queue *notify_queue;
 static ARRAY(struct pgbox_notify_server *) notify_servers;
+static struct timeout *to_text;
+
+/*
+ * To the service pgbox-text
+ */
+
+static void text_wake(void *context ATTR_UNUSED)
+{
+	timeout_remove(&to_text);
+	pgbox_notify_dir_wake(notify_dir, PGBOX_NOTIFY_TEXT_NAME);
+}
+
+/* What has changed may be new mail, and often is. */
+static void text_wake_later(void)
+{
+	if (to_text == NULL) {
+		to_text = timeout_add_short(TEXT_INTERVAL_MSECS, text_wake,
+					    NULL);
+	}
+}
 
 /*
  * From the databases
@@ -24,6 +48,7 @@ static void server_notified(const char *payload)
 {
 	const char *const *names;
 
+	text_wake_later();
 	if (strcmp(payload, PGBOX_NOTIFY_PAYLOAD_ALL) == 0) {
 		pgbox_notify_dir_wake_all(notify_dir);
 		return;
@@ -64,6 +89,7 @@ static const struct pgbox_notify_server_callbacks server_callbacks = {
 
 static void queue_changed(const char *name)
 {
+	text_wake_later();
 	pgbox_notify_dir_wake(notify_dir, name);
 }
 
@@ -134,6 +160,7 @@ static void main_deinit(void)
 	array_foreach_elem(&notify_servers, server)
 		pgbox_notify_server_deinit(&server);
 	array_free(&notify_servers);
+	timeout_remove(&to_text);
 	pgbox_notify_dir_deinit(&notify_dir);
 }
 

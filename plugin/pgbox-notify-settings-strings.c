@@ -87,7 +87,7 @@ const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
 		.roots = roots,
 		/* as mail processes, which have the plugin { } */
 		.module = "mail",
-		.service = "pgbox-notify",
+		.service = master_service_get_name(master_service),
 	};
 	struct master_service_settings_output output;
 	const char *error;

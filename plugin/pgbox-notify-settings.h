@@ -1,11 +1,11 @@
 #ifndef PGBOX_NOTIFY_SETTINGS_H
 #define PGBOX_NOTIFY_SETTINGS_H
 
-/* What of Dovecot's configuration the service pgbox-notify needs.
+/* What of Dovecot's configuration the services pgbox-notify and pgbox-text need.
    pgbox-notify-settings-strings.c reads it with Dovecot 2.3,
    pgbox-notify-settings-get.c with 2.4. */
 
-/* A database to listen to */
+/* A database that the services connect to */
 struct pgbox_notify_database {
 	/* of the setting, for the log */
 	const char *name;

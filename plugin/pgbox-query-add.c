@@ -330,7 +330,7 @@ add_exec(struct pgbox_db *db, const struct pgbox_query *query,
 }
 
 int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
-		     const char *mailbox_name,
+		     const char *mailbox_name, unsigned int text_wanted,
 		     const struct pgbox_new_mail *mails, unsigned int count,
 		     struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r)
@@ -349,6 +349,7 @@ int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	params_add_keywords(params, mails, count);
 	params_add_parts(params, mails, count);
 	pgbox_db_param_text(params, mailbox_name);
+	pgbox_db_param_int4(params, text_wanted);
 	ret = add_exec(db, &pgbox_query_mail_save, params, count, result_r,
 		       failure_r);
 	pool_unref(&pool);

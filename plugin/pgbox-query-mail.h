@@ -160,9 +160,10 @@ struct pgbox_add_result {
 
 /* Adds mails, which are all new messages or all copies; never none. */
 /* mailbox_name: NOT_FOUND unless the mailbox has still this name; NULL if it may
-   have any. */
+   have any. text_wanted: what the service pgbox-text is to extract (column
+   message_text_queue.wanted). */
 int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
-		     const char *mailbox_name,
+		     const char *mailbox_name, unsigned int text_wanted,
 		     const struct pgbox_new_mail *mails, unsigned int count,
 		     struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r);

@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "array.h"
 #include "str.h"
+#include "pgbox-chunk.h"
 #include "pgbox-query.h"
 #include "pgbox-message-text.h"
 #include "pgbox-search-sql.h"
@@ -59,6 +60,61 @@ int pgbox_run_text_queued(struct pgbox_db *db,
 }
 
 static void
+text_item_from_row(const struct pgbox_db_result *result, unsigned int row,
+		   pool_t pool, struct pgbox_text_item *item_r)
+{
+	enum { ACCOUNT_ID, MESSAGE_ID, SIZE, BODIES, FAILED, MIME_PARTS, DATA };
+	const unsigned char *data, *parts;
+	unsigned char *octets;
+	const char *error;
+	size_t size;
+
+	i_zero(item_r);
+	item_r->account_id = pgbox_db_result_int(result, row, ACCOUNT_ID);
+	item_r->message_id = pgbox_db_result_int(result, row, MESSAGE_ID);
+	item_r->size = pgbox_db_result_int(result, row, SIZE);
+	item_r->want_body = pgbox_db_result_bool(result, row, BODIES);
+	item_r->failed = pgbox_db_result_bool(result, row, FAILED);
+	parts = pgbox_db_result_bytes(result, row, MIME_PARTS,
+				      &item_r->mime_parts_size);
+	if (item_r->mime_parts_size > 0) {
+		item_r->mime_parts = p_memdup(pool, parts,
+					      item_r->mime_parts_size);
+	}
+	data = pgbox_db_result_bytes(result, row, DATA, &size);
+	if (data == NULL)
+		return;
+	octets = p_malloc(pool, item_r->size);
+	/* who reads it in ranges gets the error */
+	if (pgbox_chunk_decode(data, size, size < item_r->size, octets,
+			       item_r->size, &error) == 0)
+		item_r->data = octets;
+}
+
+int pgbox_run_text_next(struct pgbox_db *db, unsigned int limit,
+			size_t max_bytes, pool_t pool,
+			ARRAY_TYPE(pgbox_text_item) *items,
+			struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_params *params =
+		pgbox_db_params_create(pool_datastack_create());
+	struct pgbox_db_result *result;
+	unsigned int row;
+
+	pgbox_db_param_int4(params, limit);
+	pgbox_db_param_int8(params, max_bytes);
+	if (pgbox_db_exec(db, &pgbox_query_text_next, params, &result,
+			  failure_r) < 0)
+		return -1;
+	for (row = 0; row < pgbox_db_result_rows(result); row++) {
+		text_item_from_row(result, row, pool,
+				   array_append_space(items));
+	}
+	pgbox_db_result_free(&result);
+	return 0;
+}
+
+static void
 params_add_texts(struct pgbox_db_params *params,
 		 const struct pgbox_text_row *rows, unsigned int count)
 {
@@ -86,19 +142,21 @@ params_add_texts(struct pgbox_db_params *params,
 	}
 }
 
-int pgbox_run_text_store(struct pgbox_db *db, int64_t account_id,
+int pgbox_run_text_store(struct pgbox_db *db,
 			 const struct pgbox_text_row *rows, unsigned int count,
 			 struct pgbox_db_failure *failure_r)
 {
 	/* too large for the data stack, which never shrinks again */
 	pool_t pool = pool_alloconly_create("pgbox text store", 16 * 1024);
 	struct pgbox_db_params *params = pgbox_db_params_create(pool);
-	struct pgbox_db_array *ids;
+	struct pgbox_db_array *accounts, *ids;
 	struct pgbox_db_result *result;
 	unsigned int i;
 	int ret;
 
-	pgbox_db_param_int8(params, account_id);
+	accounts = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+	for (i = 0; i < count; i++)
+		pgbox_db_array_add_int(accounts, rows[i].account_id);
 	ids = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
 	for (i = 0; i < count; i++)
 		pgbox_db_array_add_int(ids, rows[i].message_id);

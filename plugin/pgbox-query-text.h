@@ -29,12 +29,35 @@ int pgbox_run_text_queued(struct pgbox_db *db,
 			  const struct pgbox_mailbox_id *id, bool bodies,
 			  bool *queued_r, struct pgbox_db_failure *failure_r);
 
+/* A message of any account whose text this process is to extract now */
+struct pgbox_text_item {
+	int64_t account_id, message_id;
+	uoff_t size;
+	bool want_body;
+	/* It ended the processes that read it: nobody reads it any more. */
+	bool failed;
+	/* Dovecot's cache field of this name; NULL if the database doesn't have
+	   it */
+	const unsigned char *mime_parts;
+	size_t mime_parts_size;
+	/* the whole message; NULL if it is large, or broken */
+	const unsigned char *data;
+};
+ARRAY_DEFINE_TYPE(pgbox_text_item, struct pgbox_text_item);
+
+/* Appends at most limit messages, and those that failed, with their bytes from
+   the pool. max_bytes limits their sizes without that of the last one. */
+int pgbox_run_text_next(struct pgbox_db *db, unsigned int limit,
+			size_t max_bytes, pool_t pool,
+			ARRAY_TYPE(pgbox_text_item) *items,
+			struct pgbox_db_failure *failure_r);
+
 struct pgbox_text_row {
-	int64_t message_id;
+	int64_t account_id, message_id;
 	const struct pgbox_message_text *text;
 };
 
-int pgbox_run_text_store(struct pgbox_db *db, int64_t account_id,
+int pgbox_run_text_store(struct pgbox_db *db,
 			 const struct pgbox_text_row *rows, unsigned int count,
 			 struct pgbox_db_failure *failure_r);
 

@@ -48,10 +48,13 @@ run_write(struct pgbox_save_writer *writer, unsigned int idx,
 	const struct pgbox_new_mail *mails = writer->mails + idx;
 
 	if (!mail_is_copy(mails)) {
+		const struct pgbox_mailbox *mbox = writer->ctx->mbox;
+
 		writer->operation = 0;
 		return pgbox_run_save(writer->db, &writer->id,
-				      writer->ctx->mbox->row_remembered ?
-				      writer->ctx->mbox->box.name : NULL,
+				      mbox->row_remembered ?
+				      mbox->box.name : NULL,
+				      mbox->storage->set->search_text,
 				      mails, count, result_r, failure_r);
 	}
 	writer->operation = pgbox_operation_create();

@@ -5,12 +5,13 @@
 
 struct mailbox_list;
 
-/* Which text of messages is kept in the database for SEARCH */
+/* Which text of messages is kept in the database for SEARCH; the numbers are
+   those of the column message_text_queue.wanted. */
 enum pgbox_search_text {
-	PGBOX_SEARCH_TEXT_NO,
-	PGBOX_SEARCH_TEXT_HEADERS,
+	PGBOX_SEARCH_TEXT_NO = 0,
+	PGBOX_SEARCH_TEXT_HEADERS = 1,
 	/* and bodies */
-	PGBOX_SEARCH_TEXT_YES,
+	PGBOX_SEARCH_TEXT_YES = 2,
 };
 
 struct pgbox_settings {

@@ -8,7 +8,7 @@
 #include "pgbox-list-private.h"
 #include "pgbox-mail.h"
 #include "pgbox-notify.h"
-#include "pgbox-query.h"
+#include "pgbox-query-session.h"
 #include "pgbox-storage.h"
 #ifdef PGBOX_COMPAT_SET_INFO
 #  include "pgbox-settings-info.h"
@@ -34,25 +34,6 @@ static struct mail_storage *pgbox_storage_alloc(void)
 	return &storage->storage;
 }
 
-static int
-schema_version_check(const struct pgbox_db_result *result,
-		     void *context, const char **error_r)
-{
-	struct pgbox_db *db = context;
-	int64_t version = pgbox_db_result_int(result, 0, 0);
-
-	pgbox_db_set_backend_pid(db, pgbox_db_result_int(result, 0, 1));
-	if (version == PGBOX_SCHEMA_VERSION)
-		return 0;
-	*error_r = t_strdup_printf(
-		"The database has pgbox's schema version %lld, but this "
-		"plugin ("PGBOX_VERSION") needs version %d: %s",
-		(long long)version, PGBOX_SCHEMA_VERSION,
-		version < PGBOX_SCHEMA_VERSION ? "run pgbox-schema upgrade" :
-		"install the newer plugin");
-	return -1;
-}
-
 static void pgbox_storage_open_db(struct pgbox_storage *storage)
 {
 	const struct pgbox_db_settings db_set = {
@@ -65,9 +46,7 @@ static void pgbox_storage_open_db(struct pgbox_storage *storage)
 	/* The connection lives longer than the user, where a process serves
 	   several: its event can't be below ours. */
 	storage->db = pgbox_db_ref(&db_set, NULL);
-	pgbox_db_set_connected_callback(storage->db,
-					&pgbox_query_session_begin,
-					schema_version_check, storage->db);
+	pgbox_query_session_init(storage->db);
 }
 
 static int

@@ -5,21 +5,17 @@
 #include "lib.h"
 #include "array.h"
 #include "istream.h"
-#include "str.h"
 #include "time-util.h"
 #include "mail-user.h"
 #include "pgbox-storage.h"
 #include "pgbox-message-text.h"
 #include "pgbox-query-text.h"
+#include "pgbox-text-batch.h"
 #include "pgbox-text.h"
 
 /* Taken from the queue at once: what a process that is killed keeps others from
    for a minute */
 #define CLAIM_COUNT 50
-/* What is stored at once; a text alone may be larger */
-#define STORE_BYTES (2 * 1024 * 1024)
-/* A message with more has its bodies read by Dovecot in each search. */
-#define TEXT_MAX_BYTES (8 * 1024 * 1024)
 
 struct text_filler {
 	struct pgbox_mailbox *mbox;
@@ -28,43 +24,20 @@ struct text_filler {
 	struct pgbox_text_settings set;
 
 	/* own; read, but not stored yet */
-	ARRAY(struct pgbox_message_text *) texts;
-	ARRAY(struct pgbox_text_row) rows;
-	size_t bytes;
+	struct pgbox_text_batch *batch;
 	unsigned int stored;
 };
 
-static void filler_drop(struct text_filler *filler)
-{
-	struct pgbox_message_text *text;
-
-	array_foreach_elem(&filler->texts, text) {
-		pgbox_message_text_free(text);
-		i_free(text);
-	}
-	array_clear(&filler->texts);
-	array_clear(&filler->rows);
-	filler->bytes = 0;
-}
-
 static int filler_store(struct text_filler *filler)
 {
-	struct pgbox_storage *storage = filler->mbox->storage;
 	struct pgbox_db_failure failure;
-	unsigned int count;
-	const struct pgbox_text_row *rows = array_get(&filler->rows, &count);
-	int ret = 0;
 
-	if (count == 0)
-		return 0;
-	ret = pgbox_run_text_store(storage->db, storage->account_id,
-				   rows, count, &failure);
-	if (ret < 0)
+	if (pgbox_text_batch_store(filler->batch, filler->mbox->storage->db,
+				   &filler->stored, &failure) < 0) {
 		pgbox_mailbox_set_failure(filler->mbox, &failure);
-	else
-		filler->stored += count;
-	filler_drop(filler);
-	return ret;
+		return -1;
+	}
+	return 0;
 }
 
 /* Returns 1, 0 if the mail can't be read now, -1 on failure. */
@@ -91,17 +64,10 @@ filler_read(struct text_filler *filler, struct pgbox_message_text *text_r)
 	return 1;
 }
 
-static size_t text_get_bytes(const struct pgbox_message_text *text)
-{
-	return (text->header == NULL ? 0 : str_len(text->header)) +
-		(text->body == NULL ? 0 : str_len(text->body));
-}
-
 static int
 filler_add(struct text_filler *filler, const struct pgbox_text_claim *claim)
 {
-	struct pgbox_message_text text, *copy;
-	struct pgbox_text_row row;
+	struct pgbox_message_text text;
 	int ret;
 
 	/* not in this view (any more): later */
@@ -110,15 +76,11 @@ filler_add(struct text_filler *filler, const struct pgbox_text_claim *claim)
 	if ((ret = filler_read(filler, &text)) <= 0)
 		return ret;
 
-	copy = i_new(struct pgbox_message_text, 1);
-	*copy = text;
-	array_push_back(&filler->texts, &copy);
-	i_zero(&row);
-	row.message_id = claim->message_id;
-	row.text = copy;
-	array_push_back(&filler->rows, &row);
-	filler->bytes += text_get_bytes(copy);
-	return filler->bytes < STORE_BYTES ? 0 : filler_store(filler);
+	pgbox_text_batch_add(filler->batch,
+			     filler->mbox->storage->account_id,
+			     claim->message_id, &text);
+	return !pgbox_text_batch_is_full(filler->batch) ? 0 :
+		filler_store(filler);
 }
 
 /* Returns 1 if there may be more, 0 if not, -1 on failure. */
@@ -165,7 +127,7 @@ int pgbox_text_fill(struct pgbox_mailbox *mbox, unsigned int msecs,
 				mbox->box.storage->user->default_normalizer,
 			.want_body = mbox->storage->set->search_text ==
 				PGBOX_SEARCH_TEXT_YES,
-			.max_bytes = TEXT_MAX_BYTES,
+			.max_bytes = PGBOX_TEXT_MAX_BYTES,
 		},
 	};
 	uint64_t deadline = i_microseconds() + msecs * (uint64_t)1000;
@@ -175,8 +137,7 @@ int pgbox_text_fill(struct pgbox_mailbox *mbox, unsigned int msecs,
 	if (mbox->storage->set->search_text == PGBOX_SEARCH_TEXT_NO)
 		return 0;
 
-	i_array_init(&filler.texts, CLAIM_COUNT);
-	i_array_init(&filler.rows, CLAIM_COUNT);
+	filler.batch = pgbox_text_batch_init();
 	filler.trans = mailbox_transaction_begin(&mbox->box, 0, "search text");
 	filler.mail = mail_alloc(filler.trans, MAIL_FETCH_MESSAGE_PARTS |
 				 MAIL_FETCH_STREAM_HEADER |
@@ -186,11 +147,9 @@ int pgbox_text_fill(struct pgbox_mailbox *mbox, unsigned int msecs,
 			ret = filler_next(&filler);
 		} T_END;
 	} while (ret > 0 && (msecs == 0 || i_microseconds() < deadline));
-	filler_drop(&filler);
+	pgbox_text_batch_deinit(&filler.batch);
 	mail_free(&filler.mail);
 	mailbox_transaction_rollback(&filler.trans);
-	array_free(&filler.rows);
-	array_free(&filler.texts);
 	*stored_r = filler.stored > 0;
 	return ret < 0 ? -1 : 0;
 }

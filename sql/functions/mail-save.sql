@@ -11,7 +11,8 @@
 --   p_min_modseq, lowest MODSEQ of the change, or 0;
 --   p_keyword_message, p_keyword: keywords of messages;
 --   p_part_message ... p_part_lines: rows of message_part;
---   p_mailbox_name: the name that the mailbox must still have, or null.
+--   p_mailbox_name: the name that the mailbox must still have, or null;
+--   p_text_wanted: message_text_queue.wanted.
 -- Returns UIDVALIDITY, the MODSEQ and the UIDs in the order of the messages.
 -- Errors: PB404 mailbox (of this name) or upload does not exist, PB413 no UIDs left.
 -- Locks: rows of message_upload, mailbox row.
@@ -57,6 +58,7 @@ create or replace function pgbox.mail_save(
     p_part_body_size bigint[],
     p_part_body_lines int[],
     p_mailbox_name text default null,
+    p_text_wanted int default 2,
     out r_uid_validity bigint,
     out r_modseq bigint,
     out r_uids bigint[]
@@ -134,8 +136,8 @@ begin
         disposition, filename, header_offset, header_size,
         body_size, body_lines
     );
-    insert into pgbox.message_text_queue (account_id, message_id)
-    select p_account_id, m.id
+    insert into pgbox.message_text_queue (account_id, message_id, wanted)
+    select p_account_id, m.id, p_text_wanted
     from unnest(v_ids) m (id);
 
     v_box := pgbox.mailbox_lock(p_account_id, p_mailbox_id);

@@ -1,13 +1,13 @@
 -- Stores text of messages and takes them off the queue. One that was purged
 -- meanwhile is not on the queue any more, and its text is dropped.
--- Parameters: account; parallel arrays: messages, their text (see
+-- Parameters: parallel arrays: accounts, messages, their text (see
 --   message_text; the header is null if there is no text at all, the body if it
 --   was not extracted), and why something is missing that must not be tried
 --   again, or null.
 -- Returns how many were stored.
 -- Locks: rows of message_text_queue. Writes: message_text, message_text_queue.
 create or replace function pgbox.text_store(
-    p_account_id bigint,
+    p_account_id bigint[],
     p_message_id bigint[],
     p_header text[],
     p_from_field text[],
@@ -28,25 +28,28 @@ declare
     v_queued bigint[];
     v_count int;
 begin
+    -- What a crash takes back is done again.
+    perform set_config('synchronous_commit', 'off', true);
     v_queued := array(
         select q.message_id
         from pgbox.message_text_queue q
-        where q.account_id = p_account_id
-            and q.message_id = any (p_message_id)
+        join unnest(p_account_id, p_message_id) t (account_id, id)
+            on t.account_id = q.account_id
+            and t.id = q.message_id
         order by q.message_id
-        for update
+        for update of q
     );
     insert into pgbox.message_text as old (
         account_id, message_id, header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field,
         body
     )
     select
-        p_account_id, t.id, t.header, t.from_field, t.to_field, t.cc_field, t.bcc_field, t.subject_field,
+        t.account_id, t.id, t.header, t.from_field, t.to_field, t.cc_field, t.bcc_field, t.subject_field,
         t.message_id_field, t.body
     from unnest(
-        p_message_id, p_header, p_from_field, p_to_field, p_cc_field, p_bcc_field, p_subject_field,
-        p_message_id_field, p_body
-    ) t (id, header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field, body)
+        p_account_id, p_message_id, p_header, p_from_field, p_to_field, p_cc_field, p_bcc_field,
+        p_subject_field, p_message_id_field, p_body
+    ) t (account_id, id, header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field, body)
     where t.id = any (v_queued)
         and t.header is not null
     on conflict (account_id, message_id) do update
@@ -62,8 +65,8 @@ begin
     where old.body is null;
     get diagnostics v_count = row_count;
     delete from pgbox.message_text_queue q
-    using unnest(p_message_id, p_header, p_body) t (id, header, body)
-    where q.account_id = p_account_id
+    using unnest(p_account_id, p_message_id, p_header, p_body) t (account_id, id, header, body)
+    where q.account_id = t.account_id
         and q.message_id = t.id
         and t.header is not null
         and t.body is not null;
@@ -71,9 +74,11 @@ begin
     set has_header = q.has_header or t.header is not null,
         attempts = 0,
         leased_until = null,
+        -- a body that was not wanted here may be wanted from the service
+        wanted = case when t.error is null and q.wanted = 2 then 2 else 0 end,
         error = t.error
-    from unnest(p_message_id, p_header, p_body, p_error) t (id, header, body, error)
-    where q.account_id = p_account_id
+    from unnest(p_account_id, p_message_id, p_header, p_body, p_error) t (account_id, id, header, body, error)
+    where q.account_id = t.account_id
         and q.message_id = t.id
         and (t.header is null or t.body is null);
     return v_count;

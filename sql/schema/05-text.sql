@@ -69,6 +69,7 @@ comment on column pgbox.message_text.body is 'Bodies of text parts; null if it w
 create table pgbox.message_text_queue (
     account_id bigint not null,
     message_id bigint not null,
+    wanted smallint not null default 2,
     has_header boolean not null default false,
     attempts smallint not null default 0,
     leased_until timestamptz,
@@ -78,10 +79,19 @@ create table pgbox.message_text_queue (
 -- Each new message passes through it.
 with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
+-- What text_next() looks for. The second one never has more than what is
+-- being worked on, or was when a process was killed.
+create index message_text_queue_new_idx on pgbox.message_text_queue (message_id)
+where wanted > 0 and attempts = 0;
+create index message_text_queue_begun_idx on pgbox.message_text_queue (leased_until)
+where wanted > 0 and attempts > 0;
+
 comment on table pgbox.message_text_queue is
     'Messages whose text is not in message_text, or not all of it: Dovecot searches these itself.';
 comment on column pgbox.message_text_queue.account_id is 'Owner.';
 comment on column pgbox.message_text_queue.message_id is 'The message.';
+comment on column pgbox.message_text_queue.wanted is
+    'What the service pgbox-text is to extract: nothing (0), the header (1), the body too (2). Sessions extract what they want themselves.';
 comment on column pgbox.message_text_queue.has_header is 'message_text has all but the body.';
 comment on column pgbox.message_text_queue.attempts is
     'How often a process began to extract the text and was not heard of again; after three times nobody tries any more.';

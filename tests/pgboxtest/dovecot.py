@@ -120,6 +120,15 @@ service pgbox-notify {{
 }}
 """
 
+TEXT_SERVICE = """\
+service pgbox-text {{
+  executable = {executable}
+  user = $default_internal_user
+  process_min_avail = 1
+  process_limit = 1
+}}
+"""
+
 HIBERNATION = """\
 imap_hibernate_timeout = {seconds} secs
 service imap-hibernate {{
@@ -156,6 +165,7 @@ class Options:
     memory_index: bool = False
     special_use: bool = False
     notify: bool = False  # the service pgbox-notify
+    text: bool = False  # the service pgbox-text
     hibernate: int = 0  # seconds of IDLE after which a session hibernates, 0: never
     extra: str = ""
 
@@ -254,12 +264,17 @@ class Dovecot:
     def _services(self):
         text = ""
         if self.options.notify and self.backend == "pgbox":
-            directory = os.path.dirname(os.path.dirname(self.plugin_path))
-            program = os.environ.get("PGBOX_NOTIFY", os.path.join(directory, "pgbox-notify"))
-            text += NOTIFY_SERVICE.format(executable=program)
+            text += NOTIFY_SERVICE.format(executable=self._program("pgbox-notify"))
+        if self.options.text and self.backend == "pgbox":
+            text += TEXT_SERVICE.format(executable=self._program("pgbox-text"))
         if self.options.hibernate:
             text += HIBERNATION.format(seconds=self.options.hibernate)
         return text
+
+    def _program(self, name):
+        """A service's program: beside the plugin, or what e.g. PGBOX_NOTIFY says."""
+        directory = os.path.dirname(os.path.dirname(self.plugin_path))
+        return os.environ.get(name.upper().replace("-", "_"), os.path.join(directory, name))
 
     @property
     def notify_directory(self):
@@ -275,6 +290,10 @@ class Dovecot:
             return os.stat(os.path.join(self.notify_directory, ".alive")).st_mtime > since
         except FileNotFoundError:
             return False
+
+    def extracts(self):
+        """Whether the service pgbox-text waits to be told of new messages."""
+        return os.path.exists(os.path.join(self.notify_directory, ".text"))
 
     def _valgrind(self, *options):
         """What comes before a command under PGBOX_VALGRIND=1, see `valgrind_errors`."""

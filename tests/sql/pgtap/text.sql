@@ -1,7 +1,7 @@
--- text_claim(), text_store()
+-- text_claim(), text_next(), text_store()
 begin;
 set local search_path = tap, public;
-select plan(18);
+select plan(33);
 
 create function tap.claim(p_box text, p_limit int default 10, p_bodies boolean default true, p_max_uid bigint default 100)
 returns text language sql as $$
@@ -10,7 +10,7 @@ returns text language sql as $$
 $$;
 create function tap.store(p_box text, p_uid bigint, p_header text, p_body text, p_error text default null)
 returns int language sql as $$
-    select pgbox.text_store(tap.account(), array[message_id], array[p_header], array['F'], array['T'], array['C'],
+    select pgbox.text_store(array[tap.account()], array[message_id], array[p_header], array['F'], array['T'], array['C'],
         array['B'], array['S'], array['I'], array[p_body], array[p_error])
     from pgbox.mail
     where mailbox_id = tap.mailbox(p_box)
@@ -54,6 +54,41 @@ update pgbox.expunged set expunged_at = now() - interval '8 days';
 select pgbox.purge(null, '7 days', '90 days', 100);
 select is((select count(*) from pgbox.message_text_queue), 0::bigint, 'with a message it leaves the queue');
 select is((select count(*) from pgbox.message_text), 1::bigint, 'and its text goes; that of the copy stays');
+
+-- text_next(): of all accounts
+create function tap.next(p_limit int default 10, p_bytes bigint default 1000)
+returns text language sql as $$
+    select coalesce(string_agg(m.uid || case when n.bodies then 'b' else '' end || case when n.failed then '!' else '' end, ','
+        order by m.uid), '')
+    from pgbox.text_next(p_limit, p_bytes) n
+    join pgbox.mail m using (account_id, message_id)
+$$;
+create function tap.expire() returns void language sql as $$
+    update pgbox.message_text_queue set leased_until = now() - interval '1 second' where leased_until is not null
+$$;
+delete from pgbox.message_text_queue;
+select tap.new_mailbox('n');
+select tap.save('n') from generate_series(1, 6);
+update pgbox.message_text_queue set wanted = 0 where message_id = (select message_id from pgbox.mail where mailbox_id = tap.mailbox('n') and uid = 1);
+update pgbox.message_text_queue set wanted = 1 where message_id = (select message_id from pgbox.mail where mailbox_id = tap.mailbox('n') and uid = 2);
+select is((select string_agg(encode(data, 'escape'), ',') from pgbox.text_next(1, 1000)), 'mail', 'a small message comes with its octets');
+select is(current_setting('synchronous_commit'), 'off', 'nobody waits for the disk');
+select is(tap.next(2), '3b,4b', 'the oldest first, as many as wanted, and without those of which nothing is wanted');
+select is(tap.next(10, 1), '5b', 'and as many bytes as wanted');
+select is(tap.claim('n', 10), '1,6', 'sessions get what is left, even if it is not wanted from the service');
+select is(tap.next(), '', 'nobody gets what others are at work on');
+select is(tap.store('n', 2, 'H', null), 1, 'text of a header is stored');
+select is((select wanted::int from pgbox.message_text_queue where has_header), 0, 'no more was wanted');
+select tap.expire();
+select is(tap.next(), '3b', 'one that was begun before comes alone');
+select is((select leased_until > now() + interval '59 seconds' from pgbox.message_text_queue where attempts = 2), true, 'for a minute');
+select is(tap.store('n', 3, 'H', null), 1, 'a session without bodies is faster');
+select is((select (wanted, attempts)::text from pgbox.message_text_queue where has_header and wanted > 0), '(2,0)',
+    'the service will get it again for its body');
+select is(tap.store('n', 3, 'H', 'B'), 1, 'and stores it');
+update pgbox.message_text_queue set attempts = 3, leased_until = now() - interval '1 second' where attempts > 0 and wanted > 0;
+select is(tap.next(), '4!,5!,6!', 'those that three processes did not get through are marked');
+select is((select count(*) from pgbox.message_text_queue where error like 'Three%'), 3::bigint, 'and say so');
 
 select * from finish();
 rollback;

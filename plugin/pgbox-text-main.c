@@ -1,0 +1,155 @@
+/* The service pgbox-text: extracts text of messages for SEARCH after they were
+   delivered, for all accounts. Puts its parts together. */
+
+#include "pgbox-config.h"
+#include "lib.h"
+#include "array.h"
+#include "ioloop.h"
+#include "master-service.h"
+#include "restrict-access.h"
+#include "pgbox-chunk.h"
+#include "pgbox-notify-file.h"
+#include "pgbox-notify-settings.h"
+#include "pgbox-text-worker.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The service pgbox-notify may have another user, but has the group. */
+#define WAKE_UP_FILE_MODE 0660
+
+/* The service pgbox-notify may be started after this one. */
+#define WATCH_INTERVAL_MSECS (2 * 1000)
+
+/* Mail processes go first. */
+#define NICE_INCREMENT 10
+
+static const char *wake_up_path;
+static struct io *io_wake_up;
+static struct timeout *to_watch;
+static unsigned int watch_failures;
+static ARRAY(struct pgbox_text_worker *) text_workers;
+
+/*
+ * The wake-up file
+ */
+
+static void watch(void *context);
+
+static void woken(void *context ATTR_UNUSED)
+{
+	struct pgbox_text_worker *worker;
+
+	array_foreach_elem(&text_workers, worker)
+		pgbox_text_worker_wake(worker);
+	/* the file may have been removed */
+	io_remove(&io_wake_up);
+	watch(NULL);
+}
+
+static int wake_up_file_create(const char **error_r)
+{
+	int fd;
+
+	fd = open(wake_up_path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		  WAKE_UP_FILE_MODE);
+	if (fd == -1) {
+		*error_r = t_strdup_printf("open() failed: %m");
+		return -1;
+	}
+	/* whatever the umask is; not ours: it was right already */
+	(void)fchmod(fd, WAKE_UP_FILE_MODE);
+	i_close_fd(&fd);
+	return 0;
+}
+
+/* Without the file, workers look every minute. */
+static void watch(void *context ATTR_UNUSED)
+{
+	const char *error = "no inotify";
+
+	timeout_remove(&to_watch);
+	if (wake_up_file_create(&error) == 0 &&
+	    io_add_notify(wake_up_path, woken, NULL,
+			  &io_wake_up) == IO_NOTIFY_ADDED) {
+		watch_failures = 0;
+		return;
+	}
+	/* for the first time, the directory may just be being made */
+	if (++watch_failures == 2) {
+		i_warning("Can't watch %s (%s): looking for new messages "
+			  "every minute", wake_up_path, error);
+	}
+	to_watch = timeout_add(WATCH_INTERVAL_MSECS, watch, NULL);
+}
+
+/*
+ * Life
+ */
+
+static void main_preinit(void)
+{
+	restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
+	restrict_access_allow_coredumps(TRUE);
+	if (nice(NICE_INCREMENT) == -1)
+		i_warning("nice() failed: %m");
+}
+
+static void main_init(const struct pgbox_notify_settings *set, pool_t pool)
+{
+	const struct pgbox_notify_database *database;
+	struct pgbox_text_worker *worker;
+
+	i_array_init(&text_workers, 4);
+	array_foreach(&set->databases, database) {
+		worker = pgbox_text_worker_init(database->name, database->dsn);
+		array_push_back(&text_workers, &worker);
+	}
+	wake_up_path = p_strconcat(pool, set->dir, "/"PGBOX_NOTIFY_TEXT_NAME,
+				   NULL);
+	watch(NULL);
+}
+
+static void main_deinit(void)
+{
+	struct pgbox_text_worker *worker;
+
+	timeout_remove(&to_watch);
+	io_remove(&io_wake_up);
+	array_foreach_elem(&text_workers, worker)
+		pgbox_text_worker_deinit(&worker);
+	array_free(&text_workers);
+	pgbox_chunk_deinit();
+}
+
+static void client_connected(struct master_service_connection *conn ATTR_UNUSED)
+{
+	/* there is nothing to be told: our caller closes it */
+}
+
+int main(int argc, char *argv[])
+{
+	const struct pgbox_notify_settings *set;
+	pool_t pool;
+
+	/* without statistics, as pgbox-notify */
+	master_service = master_service_init("pgbox-text",
+		MASTER_SERVICE_FLAG_NO_IDLE_DIE |
+		MASTER_SERVICE_FLAG_DONT_SEND_STATS, &argc, &argv, "");
+	if (master_getopt(master_service) > 0)
+		return FATAL_DEFAULT;
+	pool = pool_alloconly_create("pgbox text settings", 1024);
+	set = pgbox_notify_settings_read(pool);
+	master_service_init_log(master_service);
+
+	main_preinit();
+	main_init(set, pool);
+	master_service_init_finish(master_service);
+	master_service_run(master_service, client_connected);
+
+	main_deinit();
+	pool_unref(&pool);
+	master_service_deinit(&master_service);
+	return 0;
+}
