@@ -1,9 +1,14 @@
 #!/usr/bin/python3
-"""tests/bench/notifications.py idle|hibernate|rate: what notifications bring, and what they cost.
+"""tests/bench/notifications.py idle|hibernate|rate|text: what the services bring, and what they cost.
 
 idle       clients in IDLE on three frontends: from the writer's OK to the client's EXISTS
 hibernate  sessions that hibernate, and are all woken by one change each
 rate       deliveries a second with notifications on and off, in turns
+text       deliveries a second while pgbox-text works, while it is stopped, and where no text is
+           wanted, in turns; then how fast it works alone
+
+Each session that waits needs an inotify instance: raise fs.inotify.max_user_instances (128) above
+the number of clients before, and set it back.
 
 It needs root and the module, as tests/bench/run does; --help tells more.
 """
@@ -16,6 +21,7 @@ import pathlib
 import random
 import re
 import selectors
+import signal
 import statistics
 import sys
 import threading
@@ -37,7 +43,9 @@ from mails import message  # noqa: E402
 LIMITS = "service imap {\n  process_limit = 4000\n}\nservice imap-login {\n  client_limit = 4000\n}\n"
 SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 EXISTS = re.compile(rb"\* (\d+) EXISTS\r\n")
+LMTP_LIMITS = "service lmtp {\n  process_limit = 100\n}\n"
 SESSIONS_OF_A_USER = 10
+MESSAGE_BYTES = 10_000
 
 
 class NotifyLab(Lab):
@@ -254,39 +262,102 @@ def run_hibernate(lab, options):
     return complete == len(sleepers)
 
 
+def ratio(rates, one, other):
+    return statistics.median(a / b for a, b in zip(rates[one], rates[other]))
+
+
+class Writing:
+    """Deliveries by several clients at once, to one account each, on several sides in turns."""
+
+    def __init__(self, lab, sides, writers, each, before=lambda name: None):
+        self.users = [lab.new_user("rate") for _ in range(writers)]
+        self.clients = {name: [FastLmtp(server) for _ in self.users]
+                        for name, server in sides.items()}
+        self.each = each
+        self.before = before
+        self.data = message(1, MESSAGE_BYTES)
+
+    def sample(self, name):
+        """Deliveries a second."""
+        def work(client, user):
+            for _ in range(self.each):
+                client.deliver(user, self.data)
+
+        self.before(name)
+        seconds = in_parallel([lambda c=c, u=u: work(c, u)
+                               for c, u in zip(self.clients[name], self.users)])
+        return self.each * len(self.users) / seconds
+
+    def in_turns(self, rounds):
+        """{side: [rate]}, after one round that does not count."""
+        names = list(self.clients)
+        for name in names:
+            self.sample(name)
+        rates = {name: [] for name in names}
+        for number in range(rounds):
+            for name in names[::-1] if number % 2 else names:
+                rates[name].append(self.sample(name))
+        return rates
+
+    def close(self):
+        for clients in self.clients.values():
+            for client in clients:
+                client.close()
+
+
 def run_rate(lab, options):
     lab.frontends(2)  # others listen
-    limits = "service lmtp {\n  process_limit = 100\n}\n"
-    sides = {"on": lab.dovecot("pgbox", "on", notify=True, extra=limits),
-             "off": lab.dovecot("pgbox", "off", plugin={"pgbox_notify": "no"}, extra=limits)}
+    sides = {"on": lab.dovecot("pgbox", "on", notify=True, extra=LMTP_LIMITS),
+             "off": lab.dovecot("pgbox", "off", plugin={"pgbox_notify": "no"},
+                                extra=LMTP_LIMITS)}
     wait_until(sides["on"].notifies, "the notification service to listen")
-    data = message(1, 10_000)
     for writers in (8, 32):
-        users = [lab.new_user("rate") for _ in range(writers)]
-        clients = {name: [FastLmtp(server) for _ in users] for name, server in sides.items()}
-        rates = {"on": [], "off": []}
-        each = max(1, options.changes // writers)
-
-        def sample(name):
-            def work(client, user):
-                for _ in range(each):
-                    client.deliver(user, data)
-
-            seconds = in_parallel([lambda c=c, u=u: work(c, u)
-                                   for c, u in zip(clients[name], users)])
-            return each * writers / seconds
-
-        for name in sides:
-            sample(name)
-        for number in range(options.rounds):
-            for name in ("on", "off") if number % 2 else ("off", "on"):
-                rates[name].append(sample(name))
-        ratio = statistics.median(on / off for on, off in zip(rates["on"], rates["off"]))
+        writing = Writing(lab, sides, writers, max(1, options.changes // writers))
+        rates = writing.in_turns(options.rounds)
         print(f"{writers} writers: {statistics.median(rates['off']):.0f} deliveries/s without, "
-              f"{statistics.median(rates['on']):.0f} with notifications, median ratio {ratio:.3f}")
-        for client in [*clients["on"], *clients["off"]]:
-            client.close()
+              f"{statistics.median(rates['on']):.0f} with notifications, median ratio "
+              f"{ratio(rates, 'on', 'off'):.3f}")
+        writing.close()
     return True
+
+
+def queue_length(lab):
+    return int(lab.postgres.value(
+        "select count(*) from pgbox.message_text_queue where wanted > 0 and error is null"))
+
+
+def run_text(lab, options):
+    server = lab.dovecot("pgbox", "text", notify=True, text=True, extra=LMTP_LIMITS)
+    none = lab.dovecot("pgbox", "none", notify=True, plugin={"pgbox_search_text": "no"},
+                       extra=LMTP_LIMITS)
+    for host in (server, none):
+        wait_until(host.notifies, "the notification service to listen")
+    [service] = wait_until(lambda: server.processes("pgbox-text"), "the text service")
+    sides = {"working": server, "stopped": server, "none": none}
+
+    def before(name):
+        os.kill(service, signal.SIGCONT if name == "working" else signal.SIGSTOP)
+
+    writing = Writing(lab, sides, 8, max(1, options.changes // 8), before)
+    rates = writing.in_turns(options.rounds)
+    writing.close()
+    # what was delivered while it was stopped is there for it while it works
+    assert queue_length(lab) > 0
+    print(f"8 writers: {statistics.median(rates['none']):.0f} deliveries/s where no text is wanted; "
+          f"median ratio with the service stopped {ratio(rates, 'stopped', 'none'):.3f}, "
+          f"always working {ratio(rates, 'working', 'none'):.3f}")
+    count = queue_length(lab)
+    start = time.perf_counter()
+    os.kill(service, signal.SIGCONT)
+    server.deliver(lab.new_user("wakes"), numbered(1))
+    wait_until(lambda: queue_length(lab) == 0, "the service to extract all text", 600, 0.2)
+    seconds = time.perf_counter() - start
+    print(f"alone: {count / seconds:.0f} texts/s of {MESSAGE_BYTES} bytes, which is half of its time; "
+          f"{memory_of([service])} KiB")
+    return True
+
+
+RUNS = {"idle": run_idle, "hibernate": run_hibernate, "rate": run_rate, "text": run_text}
 
 
 def print_errors(lab):
@@ -300,22 +371,23 @@ def print_errors(lab):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("idle", "hibernate", "rate"))
+    parser.add_argument("what", choices=RUNS)
     parser.add_argument("--clients", type=int, help="IDLE clients (200), sessions (2000)")
     parser.add_argument("--changes", type=int, default=2000,
                         help="changes in all, deliveries in a sample (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=20,
-                        help="changes a second (default: %(default)s)")
+    parser.add_argument("--rate", type=float,
+                        help="changes a second (20); hibernate: accounts a second (2), each of "
+                             "which has a process started for each of its ten sessions")
     parser.add_argument("--rounds", type=int, default=6,
-                        help="samples of each side of rate (default: %(default)s)")
+                        help="samples of each side of rate and text (default: %(default)s)")
     parser.add_argument("--trouble", action="store_true",
                         help="idle: kill a service and restart the database in the middle")
     options = parser.parse_args()
     options.clients = options.clients or {"hibernate": 2000}.get(options.what, 200)
+    options.rate = options.rate or {"hibernate": 2}.get(options.what, 20)
     lab = NotifyLab()
     try:
-        run = {"idle": run_idle, "hibernate": run_hibernate, "rate": run_rate}[options.what]
-        good = run(lab, options)
+        good = RUNS[options.what](lab, options)
         print_errors(lab)
         return 0 if good else 1
     finally:

@@ -1,5 +1,6 @@
 """Each case of the benchmarks runs on both sides, at a size that tells nothing else."""
 
+import argparse
 import pathlib
 import sys
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(BENCH))
 
 # pylint: disable=wrong-import-position
 import bench as benchmarks  # noqa: E402
+import notifications  # noqa: E402
 import report  # noqa: E402
 
 
@@ -29,3 +31,15 @@ def test_case_runs(bench, case, tmp_path):
     assert case.title in (tmp_path / "benchmarks.md").read_text()
     errors = [line for server in bench.lab.instances for line in server.take_alarming_lines()]
     assert not errors
+
+
+@pytest.mark.parametrize("what", notifications.RUNS)
+def test_notifications_run(what):
+    options = argparse.Namespace(clients=20, changes=40, rate=20, rounds=1, trouble=False)
+    lab = notifications.NotifyLab()
+    try:
+        assert notifications.RUNS[what](lab, options)
+        errors = [line for server in lab.instances for line in server.take_alarming_lines()]
+        assert not errors
+    finally:
+        lab.close()
