@@ -88,23 +88,25 @@ static const struct setting_define pgbox_setting_defines[] = {
 };
 #undef DEF
 
+/* The times are those of pgbox-settings-names.h, in the fields' units. A
+   default in a string would be missing where doveconf checks a block. */
 static const struct pgbox_settings pgbox_default_settings = {
 	.dsn = "",
 	.account = "",
 	.account_create = TRUE,
+	.query_timeout_msecs = 30 * 1000,
+	.connect_timeout_msecs = 5 * 1000,
+	.idle_disconnect_msecs = 60 * 1000,
 	.notify = TRUE,
 	.notify_dir = "",
 	.compression_name = "zstd:none",
+	.expunge_retention_secs = 7 * 24 * 3600,
 	.search_text_name = "yes:headers:no",
+	.search_timeout_msecs = 60 * 1000,
 };
 
+/* Of Dovecot's own settings, where mail_driver = pgbox */
 static const struct setting_keyvalue pgbox_default_keyvalues[] = {
-	{ PGBOX_SETTING_QUERY_TIMEOUT, PGBOX_DEFAULT_QUERY_TIMEOUT },
-	{ PGBOX_SETTING_CONNECT_TIMEOUT, PGBOX_DEFAULT_CONNECT_TIMEOUT },
-	{ PGBOX_SETTING_IDLE_DISCONNECT, PGBOX_DEFAULT_IDLE_DISCONNECT },
-	{ PGBOX_SETTING_EXPUNGE_RETENTION, PGBOX_DEFAULT_EXPUNGE_RETENTION },
-	{ PGBOX_SETTING_SEARCH_TIMEOUT, PGBOX_DEFAULT_SEARCH_TIMEOUT },
-	/* Dovecot's own settings, where mail_driver = pgbox */
 	{ "pgbox/mailbox_list_layout", "pgbox" },
 	{ "pgbox/mailbox_root_directory_name", "mailboxes" },
 	{ "pgbox/mailbox_list_utf8", "yes" },

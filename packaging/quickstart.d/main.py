@@ -18,6 +18,7 @@ sys.path.insert(0, str(PROJECT / "tests"))
 
 # pylint: disable=wrong-import-position
 from pgboxtest.lmtp import LmtpClient  # noqa: E402
+from pgboxtest.modules import install_settings  # noqa: E402
 from pgboxtest.process import stop_server  # noqa: E402
 
 import messages  # noqa: E402
@@ -68,6 +69,7 @@ class Demonstration:
     # life
 
     def start(self):
+        install_settings(os.path.abspath(os.environ["PGBOX_PLUGIN"]))
         say("start PostgreSQL and install the schema")
         self.database = Database(self.path("pg"), self.ports[4])
         self.database.start()

@@ -6,11 +6,12 @@ import secrets
 import shutil
 import subprocess
 
+from pgboxtest import config
 from pgboxtest.dovecot import MAIL_USER, Dovecot
 from pgboxtest.postgres import SYSTEM_USER, Postgres
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
-EXAMPLE_CONF = PROJECT / "packaging" / "conf" / "90-pgbox.conf"
+EXAMPLES = PROJECT / "packaging" / "conf" / config.example_directory()
 DATABASE = "mail"
 FRONTEND_ROLE = "dovecot"
 ANALYST_ROLE = "analyst"
@@ -26,22 +27,11 @@ quickstart root {SYSTEM_USER}
 quickstart {SYSTEM_USER} {SYSTEM_USER}
 """
 
-# What Debian's configuration would say, but for ports and directories; then the
-# example as it is shipped, and after it what only this host can know.
-CONFIG = """\
-base_dir = {directory}/run
-state_dir = {directory}/state
+# What Debian's configuration would say beside ports and directories
+COMMON = """\
 instance_name = {name}
-log_path = {log}
-log_timestamp = "%Y-%m-%d %H:%M:%S "
-mail_plugin_dir = {directory}/modules
-protocols = imap lmtp
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-first_valid_uid = 1
-postmaster_address = postmaster@example.org
 hostname = {name}.example.org
+mailbox_idle_check_interval = 5 secs
 namespace inbox {{
   inbox = yes
   separator = /
@@ -49,35 +39,6 @@ namespace inbox {{
     special_use = \\Drafts
     auto = subscribe
   }}
-}}
-passdb {{
-  driver = passwd-file
-  args = scheme=plain {users}
-}}
-userdb {{
-  driver = static
-  args = uid={mail_user} gid={mail_user} home={home}/%u
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = {imap_port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-service lmtp {{
-  inet_listener lmtp {{
-    port = {lmtp_port}
-  }}
-}}
-
-!include {example}
-
-mail_location = pgbox:{cache}/%u
-mailbox_idle_check_interval = 5 secs
-plugin {{
-  pgbox_dsn = {dsn}
 }}
 """
 
@@ -149,7 +110,14 @@ class Frontend(Dovecot):
         self.imap_port = self.fixed_ports[0] or self.imap_port
         self.lmtp_port = self.fixed_ports[1] or self.lmtp_port
         with open(self.conf, "w", encoding="utf-8") as conf:
-            conf.write(CONFIG.format(
-                directory=self.directory, name=self.name, log=self.log, users=self.users,
-                mail_user=MAIL_USER, home=self.home, imap_port=self.imap_port,
-                lmtp_port=self.lmtp_port, example=EXAMPLE_CONF, cache=self.cache, dsn=self.dsn))
+            conf.write("".join([
+                config.base(self.directory, self.path("modules"), "imap lmtp"),
+                COMMON.format(name=self.name),
+                config.users_of_file(self.home, MAIL_USER, self.users),
+                "service imap-login {\n", config.inet_listener("imap", self.imap_port),
+                config.inet_listener("imaps", 0), "}\n",
+                "service lmtp {\n", config.inet_listener("lmtp", self.lmtp_port), "}\n",
+                # the example as it is shipped, and then what only this host can know
+                f"!include {EXAMPLES}/90-pgbox.conf\n",
+                config.Location("pgbox", f"{self.cache}/%{{user}}").settings(),
+                config.plugin_settings({"pgbox_dsn": self.dsn})]))

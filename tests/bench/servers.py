@@ -6,6 +6,7 @@ Dovecot's default (optimized) flags and indexes would only be in the page cache.
 
 import os
 
+from pgboxtest import config
 from pgboxtest.lab import Lab, plugin_path, sql_directory
 from pgboxtest.postgres import Postgres
 
@@ -66,8 +67,7 @@ class Side:
         if purpose == "quota":
             options["mail_plugins"] = ["quota"]
             options["imap_plugins"] = ["imap_quota"]
-            options["plugin"] = dict(options.get("plugin", {}), quota="count:User quota",
-                                     quota_vsizes="yes", quota_rule="*:storage=100G")
+            options["extra"] += config.quota(storage=100 << 30)
         return self.lab.dovecot(self.name, purpose, **options)
 
     def index_directories(self, user, server=None):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.imap import as_pairs
 from pgboxtest.process import kill_hard, wait_until
 
@@ -147,8 +147,8 @@ def test_rotated_log(lab, frontends, user):
     here, there = frontends
     # shares the index files, and wakes nobody
     silent = lab.dovecot("tested", "silent", plugin={"pgbox_notify": "no"},
-                         extra=f"mail_location = pgbox:{here.cache}/%u\n"
-                               "mail_index_log_rotate_min_size = 1k\n"
+                         extra=config.Location("pgbox", here.cache + "/%{user}").settings()
+                               + "mail_index_log_rotate_min_size = 1k\n"
                                "mail_index_log_rotate_min_age = 1 secs\n")
     add(here, user, 1, 2, 3)
     with here.imap(user, enable=["QRESYNC"]) as client:

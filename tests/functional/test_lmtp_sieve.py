@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.lmtp import LmtpClient
 
@@ -23,9 +23,8 @@ if header :contains "Subject" "refuse" { reject "not wanted"; stop; }
 def sieving(lab, request):
     """An instance with Sieve; `~/.dovecot.sieve` is the user's script."""
     server = lab.dovecot(request.param, "sieve", delivery_plugins=["sieve"],
-                         plugin={"sieve": "file:~/sieve;active=~/.dovecot.sieve"},
-                         extra="protocol lmtp {\n  lmtp_save_to_detail_mailbox = yes\n}\n"
-                               "lda_mailbox_autocreate = yes\n")
+                         extra=config.sieve() + "lda_mailbox_autocreate = yes\n"
+                         + config.protocol("lmtp", "lmtp_save_to_detail_mailbox = yes\n"))
     yield server
     server.stop()
 

@@ -5,48 +5,21 @@ import shutil
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.dovecot import MAIL_USER
-
-PUBLIC = """
-namespace public {
-  type = public
-  prefix = Public/
-  separator = /
-  subscriptions = no
-  location = %s
-}
-"""
-SHARED = """
-namespace shared {
-  type = shared
-  prefix = shared/%%%%u/
-  separator = /
-  subscriptions = no
-  list = children
-  location = %s
-}
-"""
-
-
-def public_location(backend, lab):
-    if backend == "sdbox":
-        return f"sdbox:{lab.directory}/public-sdbox"
-    return f"pgbox:{lab.directory}/public-cache"
-
 
 @pytest.fixture(scope="module", params=["sdbox", "tested"])
 def public(lab, request):
     """Two frontends with one public namespace."""
     backend = lab.tested if request.param == "tested" else request.param
     account = lab.new_user("public")
-    location = public_location(backend, lab).replace("/public-", f"/{account}-")
-    path = location.partition(":")[2]
+    path = f"{lab.directory}/{account}-{backend}"
     os.makedirs(path)
     shutil.chown(path, MAIL_USER, MAIL_USER)
-    plugin = {"pgbox_account_public": account} if backend == "pgbox" else {}
-    servers = [lab.dovecot(request.param, f"public-{name}", plugin=plugin,
-                           extra=PUBLIC % location) for name in "ab"]
+    namespace = config.namespace("public", "Public/", config.Location(backend, path),
+                                 account=account if backend == "pgbox" else None,
+                                 more="type = public\nsubscriptions = no\n")
+    servers = [lab.dovecot(request.param, f"public-{name}", extra=namespace) for name in "ab"]
     yield servers
     for server in servers:
         server.stop()
@@ -101,11 +74,12 @@ def sharing(lab, request):
     """An instance where users may share their mailboxes by ACL."""
     server = lab.dovecot(request.param, "sharing", start=False, mail_plugins=["acl"],
                          imap_plugins=["imap_acl"])
-    location = f"sdbox:{server.home}/%%u/mail"
+    location = config.Location("sdbox", f"{server.home}/{config.owner()}/mail")
     if server.backend == "pgbox":
-        location = f"pgbox:{server.cache}/%%u"
-    server.options.plugin = {"acl": "vfile", "acl_shared_dict": f"file:{server.home}/acls"}
-    server.options.extra = SHARED % location
+        location = config.Location("pgbox", f"{server.cache}/{config.owner()}")
+    server.options.extra = config.acl(shared=f"{server.home}/acls") + config.namespace(
+        "shared", config.shared_prefix("shared"), location,
+        more="type = shared\nsubscriptions = no\nlist = children\n")
     server.write_config()
     yield server.start()
     server.stop()

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.imap import as_pairs
 from pgboxtest.process import wait_until
 
@@ -166,20 +166,12 @@ def test_no_connection_while_waiting(lab, watcher):
         select count(*) from pg_stat_activity where application_name = 'pgbox/imap'""") == "0", "connections to be closed")
 
 
-VIRTUAL = """\
-namespace virtual {
-  prefix = virtual/
-  separator = /
-  location = virtual:~/virtual
-  list = yes
-}
-"""
-
-
 def test_virtual_mailbox(lab, frontends, user):
     """A virtual mailbox over two others is in IDLE."""
     here = lab.dovecot("tested", "virtual", notify=True, mail_plugins=["virtual"],
-                       extra=SLOW_POLL + VIRTUAL)
+                       extra=SLOW_POLL + config.namespace(
+                           "virtual", "virtual/", config.Location("virtual", "~/virtual"),
+                           more="list = yes\n"))
     wait_until(here.notifies, "the notification service to listen")
     write_virtual(here, user)
     with frontends[1].imap(user) as imap, here.imap(user) as client:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.process import wait_until
 
@@ -37,13 +37,9 @@ def write_virtual(server, user, name, text):
 
 def test_virtual(make, user):
     """A virtual mailbox shows flagged mails of all others, and changes go through to them."""
-    server = make("virtual", mail_plugins=["virtual"], extra="""
-namespace virtual {
-  prefix = virtual/
-  separator = /
-  location = virtual:~/virtual:INDEX=~/virtual-index
-}
-""")
+    server = make("virtual", mail_plugins=["virtual"],
+                  extra=config.namespace("virtual", "virtual/", config.Location(
+                      "virtual", "~/virtual", "~/virtual-index")))
     write_virtual(server, user, "Flagged", "INBOX\na\n  flagged\n")
     with server.imap(user) as imap:
         imap.ok("CREATE a")
@@ -63,13 +59,9 @@ namespace virtual {
 
 
 def test_virtual_expunge(make, user):
-    server = make("virtual-expunge", mail_plugins=["virtual"], extra="""
-namespace virtual {
-  prefix = virtual/
-  separator = /
-  location = virtual:~/virtual:INDEX=MEMORY
-}
-""")
+    server = make("virtual-expunge", mail_plugins=["virtual"],
+                  extra=config.namespace("virtual", "virtual/", config.Location(
+                      "virtual", "~/virtual", "MEMORY")))
     write_virtual(server, user, "All", "INBOX\n  all\n")
     with server.imap(user) as imap:
         for number in range(3):
@@ -84,7 +76,7 @@ namespace virtual {
 def test_acl(make, user):
     """Rights are enforced; SETACL of imap_acl is kept (in files, as today)."""
     server = make("acl", mail_plugins=["acl"], imap_plugins=["imap_acl"],
-                  plugin={"acl": "vfile"})
+                  extra=config.acl())
     with server.imap(user) as imap:
         imap.ok("CREATE box")
         imap.append("box", messages.numbered(1))
@@ -103,7 +95,7 @@ def test_acl(make, user):
 
 def test_lazy_expunge(make, user):
     """Expunged mails move to another mailbox, whole and with their flags."""
-    server = make("lazy", mail_plugins=["lazy_expunge"], plugin={"lazy_expunge": "Expunged"})
+    server = make("lazy", mail_plugins=["lazy_expunge"], extra=config.lazy_expunge("Expunged"))
     with server.imap(user) as imap:
         imap.ok("CREATE Expunged")
         for number in range(3):
@@ -120,7 +112,7 @@ def test_lazy_expunge(make, user):
 def test_lazy_expunge_of_deleted_folder(make, user):
     """Also the mails of a folder that is deleted as a whole."""
     server = make("lazy-folder", mail_plugins=["lazy_expunge"],
-                  plugin={"lazy_expunge": "Expunged"})
+                  extra=config.lazy_expunge("Expunged"))
     with server.imap(user) as imap:
         imap.ok("CREATE Expunged")
         imap.ok("CREATE box")
@@ -133,7 +125,7 @@ def test_lazy_expunge_of_deleted_folder(make, user):
 
 def test_lazy_expunge_of_last_instance_only(make, user):
     server = make("lazy-last", mail_plugins=["lazy_expunge"],
-                  plugin={"lazy_expunge": "Expunged", "lazy_expunge_only_last_instance": "yes"})
+                  extra=config.lazy_expunge("Expunged", only_last=True))
     with server.imap(user) as imap:
         imap.ok("CREATE Expunged")
         imap.append("INBOX", messages.numbered(1))
@@ -148,9 +140,10 @@ def test_lazy_expunge_of_last_instance_only(make, user):
 def test_mail_log(make, user):
     """notify and mail_log see every kind of change, with the right UIDs and mailboxes."""
     server = make("mail-log", mail_plugins=["notify", "mail_log"],
-                  plugin={"mail_log_events": "delete undelete expunge copy save mailbox_create "
-                                             "mailbox_delete mailbox_rename flag_change",
-                          "mail_log_fields": "uid box msgid size flags"})
+                  extra=config.plugin_settings({
+                      "mail_log_events": "delete undelete expunge copy save mailbox_create "
+                                         "mailbox_delete mailbox_rename flag_change",
+                      "mail_log_fields": "uid box msgid size flags"}))
     with server.imap(user) as imap:
         imap.append("INBOX", messages.numbered(1))
         imap.ok("CREATE box")
@@ -161,13 +154,14 @@ def test_mail_log(make, user):
         imap.ok("EXPUNGE")
         imap.ok("RENAME box box2")
         imap.ok("DELETE box2")
-    wait_until(lambda: "Mailbox deleted: box2" in server.log_text(), "the last event in the log")
+    deleted = r"Mailbox deleted: box2|Mailbox box2: Mailbox deleted"
+    wait_until(lambda: re.search(deleted, server.log_text()), "the last event in the log")
     log = server.log_text()
     for event in (r"save: box=INBOX, uid=1, msgid=<1@numbered\.example\.org>, size=\d+",
                   r"copy from INBOX: box=box, uid=1, msgid=<1@numbered\.example\.org>, size=\d+",
                   r"flag_change: box=INBOX, uid=1", r"delete: box=INBOX, uid=1",
-                  r"expunge: box=INBOX, uid=1", "Mailbox created: box",
-                  r"Mailbox renamed: box -> box2", "Mailbox deleted: box2"):
+                  r"expunge: box=INBOX, uid=1", r"Mailbox created: box|Mailbox box: Mailbox created",
+                  r"Mailbox renamed: box -> box2", deleted):
         assert re.search(event, log), f"{event} not in\n{log}"
 
 
@@ -180,10 +174,7 @@ addflag "Filed";
 def test_imapsieve(make, user):
     """A script runs after APPEND and COPY into a mailbox."""
     server = make("imapsieve", imap_plugins=["imap_sieve"], metadata=True,
-                  plugin={"sieve_plugins": "sieve_imapsieve",
-                          "imapsieve_mailbox1_name": "Filing",
-                          "imapsieve_mailbox1_causes": "COPY APPEND",
-                          "imapsieve_mailbox1_before": "file:~/filing.sieve"})
+                  extra=config.imapsieve("Filing", "~/filing.sieve"))
     with open(os.path.join(server.user_home(user), "filing.sieve"), "w", encoding="utf-8") as file:
         file.write(IMAPSIEVE)
     with server.imap(user) as imap:

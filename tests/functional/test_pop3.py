@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.pop3 import Pop3Error
 
 
@@ -79,8 +79,8 @@ def test_reset_deletes_nothing(server, user, pool):
 
 def test_uidl_of_migrated_mail(lab, frontend_a, frontend_b, user, pool):
     """UIDLs that came with the mail by dsync are kept (pop3_uidl_format as before)."""
-    old = lab.dovecot("sdbox", "old-pop3", extra="pop3_uidl_format = %g\n")
-    new = lab.dovecot("tested", "new-pop3", extra="pop3_uidl_format = %g\n")
+    old = lab.dovecot("sdbox", "old-pop3", extra=config.pop3_uidl_guid())
+    new = lab.dovecot("tested", "new-pop3", extra=config.pop3_uidl_guid())
     fill(old, user, pool[:10])
     with old.pop3(user) as pop3:
         uidls = pop3.uidls()

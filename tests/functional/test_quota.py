@@ -2,7 +2,7 @@
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 
 LIMIT = 200_000
 
@@ -11,9 +11,7 @@ LIMIT = 200_000
 def pair(lab, request):
     """Two frontends with a quota of LIMIT bytes and 50 messages."""
     options = {"mail_plugins": ["quota"], "imap_plugins": ["imap_quota"],
-               "plugin": {"quota": "count:User quota", "quota_vsizes": "yes",
-                          "quota_rule": f"*:storage={LIMIT}B:messages=50",
-                          "quota_grace": "0"}}
+               "extra": config.quota(storage=LIMIT, messages=50)}
     servers = [lab.dovecot(request.param, f"quota-{name}", **options) for name in "ab"]
     yield servers
     for server in servers:

@@ -5,7 +5,7 @@ Bounds, where an exact number would only describe today's batches, are far below
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.statements import StatementLog, changes
 
 MAILS = 500
@@ -179,7 +179,7 @@ def test_copy_move_and_expunge(counted, statements, filled, imap):
 def test_quota(lab, statements, filled):  # pylint: disable=unused-argument
     server = lab.dovecot("tested", "counted-quota", mail_plugins=["quota"],
                          imap_plugins=["imap_quota"],
-                         plugin={"quota": "count:User quota", "quota_vsizes": "yes"})
+                         extra=config.quota())
     with server.imap(filled) as imap:
         for number in range(10):
             imap.command(f"CREATE quota{number}")

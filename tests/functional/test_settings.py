@@ -1,10 +1,10 @@
-"""A wrong setting ends the session at once, with one log line that names the setting."""
+"""A wrong setting is named: Dovecot 2.4 does not start, or the session ends at once."""
 
 import re
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.process import wait_until
 
 WRONG = [
@@ -35,8 +35,9 @@ def configured(lab, pgbox_only):
     """Starts a pgbox instance with some settings; stops it after the test."""
     started = []
 
-    def start(**plugin):
-        started.append(lab.dovecot("pgbox", "settings", plugin=plugin))
+    def start(user_fields=None, **plugin):
+        started.append(lab.dovecot("pgbox", "settings", plugin=plugin,
+                                   user_fields=user_fields or {}))
         return started[-1]
 
     yield start
@@ -53,15 +54,28 @@ def ends_at_once(server, user):
             return True
 
 
-@pytest.mark.parametrize("setting,value", WRONG)
-def test_wrong_value(configured, user, setting, value):
-    server = configured(**{setting: value})
+def ends_with_one_line(server, user, setting):
     before = server.log_size()
     assert ends_at_once(server, user)
     named = wait_until(lambda: [line for line in server.log_text(before).splitlines()
                                 if re.search(rf"(Error|Fatal): .*\b{setting}\b", line)],
                        f"a log line that names {setting}")
     assert len(named) == 1, named
+
+
+@pytest.mark.parametrize("setting,value", WRONG)
+def test_wrong_value(configured, user, setting, value):
+    if config.is_24() and setting != "pgbox_dsn":
+        with pytest.raises(RuntimeError, match=rf"doveconf: Fatal: .*\b{setting}\b"):
+            configured(**{setting: value})
+    else:
+        ends_with_one_line(configured(**{setting: value}), user, setting)
+
+
+@pytest.mark.parametrize("setting,value", WRONG[1:])
+def test_wrong_value_of_a_user(configured, user, setting, value):
+    """Users can have settings of their own, which nobody checks before they log in."""
+    ends_with_one_line(configured(user_fields={setting: value}), user, setting)
 
 
 @pytest.mark.parametrize("setting,value", WRONG[1:3])

@@ -1,7 +1,10 @@
 # Every setting of plugin/pgbox-settings-names.h is in README.md, in pgbox(7) and in
-# the example configuration, with its default where it has one; no other one is.
+# the example configurations, with its default where it has one; no other one is.
+# The defaults of Dovecot 2.4 in pgbox-settings-info.c are the same.
 
 names=plugin/pgbox-settings-names.h
+info=plugin/pgbox-settings-info.c
+examples='packaging/conf/dovecot-2.3/90-pgbox.conf packaging/conf/dovecot-2.4/90-pgbox.conf'
 
 # Prints "NAME" or "NAME = DEFAULT" for each.
 settings() {
@@ -20,8 +23,15 @@ check_setting() {
 		echo "README.md has no row of $1"
 	grep -qxE "\.It Va $name( = ${value:-.*})?" packaging/man/pgbox.7 ||
 		echo "pgbox.7 does not describe $1"
-	grep -qxE " *#?$name = ${value:-.*}" packaging/conf/90-pgbox.conf ||
-		echo "90-pgbox.conf does not have $1"
+	for example in $examples; do
+		grep -qxE " *#?$name (\{|= ${value:-.*})" "$example" || echo "$example does not have $1"
+	done
+	case $value in
+	*s) number="_msecs = ${value%s} \* 1000" ;;
+	*d) number="_secs = ${value%d} \* 24 \* 3600" ;;
+	*) return ;;
+	esac
+	grep -qxE "[[:space:]]*\.${name#pgbox_}$number," $info || echo "$info has another default of $1"
 }
 
 # Names that are documented; those of namespaces are the admin's.
@@ -29,7 +39,8 @@ check_setting() {
 documented() {
 	sed -n 's/^| `\(pgbox_[a-z_]*\)` |.*/\1/p' README.md
 	sed -n 's/^\.It Va \(pgbox_[a-z_]*\).*/\1/p' packaging/man/pgbox.7
-	sed -n 's/^ *#\{0,1\}\(pgbox_[a-z_]*\) = .*/\1/p' packaging/conf/90-pgbox.conf |
+	# shellcheck disable=SC2086
+	sed -n 's/^ *#\{0,1\}\(pgbox_[a-z_]*\) = .*/\1/p' $examples |
 		grep -v '^pgbox_account_public$'
 }
 
@@ -47,7 +58,7 @@ check() {
 }
 
 good_tree() {
-	mkdir -p packaging/man packaging/conf
+	mkdir -p packaging/man packaging/conf/dovecot-2.3 packaging/conf/dovecot-2.4
 	cat >$names <<-'C'
 		#define PGBOX_SETTING_DSN "pgbox_dsn"
 		#define PGBOX_SETTING_TIME "pgbox_time"
@@ -55,7 +66,10 @@ good_tree() {
 	C
 	printf '%s\n' "| \`pgbox_dsn\` | none | |" "| \`pgbox_time\` | 5s | |" >README.md
 	printf '%s\n' ".It Va pgbox_dsn" ".It Va pgbox_time = 5s" >packaging/man/pgbox.7
-	printf '%s\n' "pgbox_dsn = x" "#pgbox_time = 5s" >packaging/conf/90-pgbox.conf
+	for example in $examples; do
+		printf '%s\n' "pgbox_dsn = x" "#pgbox_time = 5s" >"$example"
+	done
+	echo "	.time_msecs = 5 * 1000," >$info
 	found=$(check)
 	[ -z "$found" ]
 }
@@ -65,7 +79,11 @@ sample_undocumented() {
 }
 
 sample_old_default() {
-	good_tree && sed -i 's/5s/6s/' packaging/conf/90-pgbox.conf
+	good_tree && sed -i 's/5s/6s/' packaging/conf/dovecot-2.4/90-pgbox.conf
+}
+
+sample_other_default_in_24() {
+	good_tree && sed -i 's/5 /6 /' $info
 }
 
 sample_setting_is_gone() {

@@ -7,80 +7,27 @@ import shutil
 import signal
 import subprocess
 
-from . import lmtp
+from . import config, lmtp
 from .imap import ImapClient
+from .modules import MODULE_DIR
 from .pop3 import Pop3Client
 from .process import (child_pids, free_port, port_answers, process_name, start_server,
                       stop_server, wait_until)
 
 MAIL_USER = "mail"
-MODULE_DIR = "/usr/lib/dovecot/modules"
 LIBEXEC_DIR = "/usr/lib/dovecot"
+EXAMPLES = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir,
+                                        "packaging", "conf"))
 SUPPRESSIONS = os.path.join(os.path.dirname(__file__), os.pardir, "valgrind.supp")
 ALARMING = re.compile(r"(Panic:|Fatal:|Error:)")
 
-BASE_CONFIG = """\
-base_dir = {run}
-state_dir = {directory}/state
+COMMON = """\
 instance_name = {name}
-log_path = {log}
-log_timestamp = "%Y-%m-%d %H:%M:%S "
-mail_plugin_dir = {modules}
-protocols = imap pop3 lmtp
-listen = 127.0.0.1
-ssl = no
-disable_plaintext_auth = no
-auth_cache_size = 0
-auth_worker_max_count = 2
-first_valid_uid = 1
-mail_location = {location}
-mail_plugins = {mail_plugins}
-mail_attribute_dict = {attribute_dict}
 lmtp_save_to_detail_mailbox = no
-recipient_delimiter = +
-postmaster_address = postmaster@example.org
 hostname = frontend.example.org
 submission_host = 127.0.0.1:9
-mailbox_list_index = {list_index}
 mail_max_userip_connections = 100
-default_vsz_limit = 0
-namespace inbox {{
-  inbox = yes
-  separator = /
-{special_use}}}
-passdb {{
-  driver = static
-  args = nopassword=y
-}}
-userdb {{
-  driver = static
-  args = uid={user} gid={user} home={home}/%u allow_all_users=yes
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = {imap_port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-  service_count = 0
-  process_min_avail = 1
-}}
-service pop3-login {{
-  inet_listener pop3 {{
-    port = {pop3_port}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
-  service_count = 0
-}}
-service lmtp {{
-  inet_listener lmtp {{
-    address = 127.0.0.1
-    port = {lmtp_port}
-  }}
-}}
+mailbox_list_index = {list_index}
 service stats {{
   unix_listener stats-writer {{
     mode = 0666
@@ -90,42 +37,6 @@ service auth {{
   unix_listener auth-userdb {{
     mode = 0666
   }}
-}}
-protocol imap {{
-  mail_plugins = $mail_plugins {imap_plugins}
-  imap_metadata = {metadata}
-  imap_capability = +
-  imap_literal_minus = no
-}}
-protocol lmtp {{
-  mail_plugins = $mail_plugins {delivery_plugins}
-}}
-protocol lda {{
-  mail_plugins = $mail_plugins {delivery_plugins}
-}}
-plugin {{
-{plugin_settings}}}
-{extra}
-"""
-
-NOTIFY_SERVICE = """\
-service pgbox-notify {{
-  executable = {executable}
-  user = $default_internal_user
-  process_min_avail = 1
-  process_limit = 1
-  fifo_listener pgbox-notify {{
-    mode = 0666
-  }}
-}}
-"""
-
-TEXT_SERVICE = """\
-service pgbox-text {{
-  executable = {executable}
-  user = $default_internal_user
-  process_min_avail = 1
-  process_limit = 1
 }}
 """
 
@@ -143,24 +54,18 @@ service imap {{
 }}
 """
 
-SPECIAL_USE = """\
-  mailbox Drafts {
-    special_use = \\Drafts
-  }
-  mailbox Trash {
-    special_use = \\Trash
-  }
-"""
+SPECIAL_USE = {"Drafts": "Drafts", "Trash": "Trash"}
 
 
 @dataclasses.dataclass
 class Options:
-    """What an instance has beyond the bare minimum.  `{...}` in texts is not expanded."""
+    """What an instance has beyond the bare minimum; config.py writes what differs in versions."""
 
     mail_plugins: list = dataclasses.field(default_factory=list)
     imap_plugins: list = dataclasses.field(default_factory=list)
     delivery_plugins: list = dataclasses.field(default_factory=list)
-    plugin: dict = dataclasses.field(default_factory=dict)
+    plugin: dict = dataclasses.field(default_factory=dict)  # settings of pgbox
+    user_fields: dict = dataclasses.field(default_factory=dict)  # settings of all users
     metadata: bool = False
     memory_index: bool = False
     special_use: bool = False
@@ -224,57 +129,73 @@ class Dovecot:
         return path
 
     def location(self):
+        index = "MEMORY" if self.options.memory_index else ""
         if self.backend == "sdbox":
-            memory = ":INDEX=MEMORY" if self.options.memory_index else ""
-            return "sdbox:~/mail" + memory
-        memory = ":INDEX=MEMORY" if self.options.memory_index else ""
-        return f"pgbox:{self.cache}/%u" + memory
+            return config.Location("sdbox", "~/mail", index)
+        return config.Location("pgbox", f"{self.cache}/%{{user}}", index)
 
     def plugin_settings(self):
-        """The plugin {} section; a test's own settings win, None removes a setting."""
+        """Settings of pgbox; a test's own settings win, None removes a setting."""
         settings = {}
         if self.backend == "pgbox":
             settings = {"pgbox_dsn": self.dsn, "pgbox_account_create": "yes",
                         "pgbox_query_timeout": "30s", "pgbox_connect_timeout": "5s",
                         "pgbox_idle_disconnect": "60s", "pgbox_expunge_retention": "7d"}
-        settings.update(self.options.plugin)
+            settings.update(self.options.plugin)
         return {name: value for name, value in settings.items() if value is not None}
 
     def write_config(self):
         options = self.options
         own = ["pgbox"] if self.backend == "pgbox" else []
-        text = BASE_CONFIG.format(
-            run=self.path("run"), directory=self.directory, name=self.name, log=self.log,
-            modules=self.path("modules"), location=self.location(), home=self.home,
-            mail_plugins=" ".join(own + options.mail_plugins),
-            imap_plugins=" ".join(options.imap_plugins),
-            delivery_plugins=" ".join(options.delivery_plugins),
-            attribute_dict="file:%h/attributes" if options.metadata else "",
-            # sdbox's list index misses a CREATE right after a RENAME: not a model to compare with
-            list_index="no" if self.backend == "sdbox" else "yes",
-            metadata="yes" if options.metadata else "no",
-            special_use=SPECIAL_USE if options.special_use else "",
-            user=MAIL_USER, imap_port=self.imap_port, pop3_port=self.pop3_port,
-            lmtp_port=self.lmtp_port, extra=self._services() + options.extra,
-            plugin_settings="".join(f"  {name} = {value}\n"
-                                    for name, value in self.plugin_settings().items()))
         with open(self.conf, "w", encoding="utf-8") as conf:
-            conf.write(text + self._valgrind_config())
+            conf.write("".join([
+                config.base(self.directory, self.path("modules"), "imap pop3 lmtp"),
+                # sdbox's list index misses a CREATE right after a RENAME: not a model
+                COMMON.format(name=self.name,
+                              list_index="no" if self.backend == "sdbox" else "yes"),
+                config.many_sessions(),
+                config.users(self.home, MAIL_USER, fields=options.user_fields),
+                config.plugins(own + options.mail_plugins),
+                self.location().settings(),
+                config.namespace("inbox", "", more="inbox = yes\n" + (
+                    config.special_use(SPECIAL_USE) if options.special_use else "")),
+                config.metadata("%{home}/attributes") if options.metadata else "",
+                self._protocols(),
+                self._services(),
+                config.plugin_settings(self.plugin_settings()),
+                options.extra,
+                self._valgrind_config()]))
+
+    def _protocols(self):
+        """Ports, and plugins that are not for all."""
+        def login(name, port):
+            return (f"service {name}-login {{\nprocess_min_avail = 1\n{config.many_clients()}"
+                    f"{config.inet_listener(name, port)}{config.inet_listener(name + 's', 0)}}}\n")
+
+        delivery = config.plugins(self.options.delivery_plugins)
+        return "".join([
+            login("imap", self.imap_port), login("pop3", self.pop3_port),
+            f"service lmtp {{\n{config.inet_listener('lmtp', self.lmtp_port, '127.0.0.1')}}}\n",
+            config.protocol("imap", "imap_literal_minus = no\n"
+                            + config.plugins(self.options.imap_plugins)),
+            config.protocol("lmtp", delivery), config.protocol("lda", delivery)])
 
     def _services(self):
         text = ""
         if self.options.notify and self.backend == "pgbox":
-            text += NOTIFY_SERVICE.format(executable=self._program("pgbox-notify"))
+            text += self._service("91-pgbox-notify.conf", "pgbox-notify")
         if self.options.text and self.backend == "pgbox":
-            text += TEXT_SERVICE.format(executable=self._program("pgbox-text"))
+            text += self._service("92-pgbox-text.conf", "pgbox-text")
         if self.options.hibernate:
             text += HIBERNATION.format(seconds=self.options.hibernate)
         return text
 
-    def _program(self, name):
-        """A service's program: beside the plugin, or what e.g. PGBOX_NOTIFY says."""
+    def _service(self, example, name):
+        """A service as shipped; its program is beside the plugin, or what e.g. PGBOX_NOTIFY says."""
         directory = os.path.dirname(os.path.dirname(self.plugin_path))
-        return os.environ.get(name.upper().replace("-", "_"), os.path.join(directory, name))
+        program = os.environ.get(name.upper().replace("-", "_"), os.path.join(directory, name))
+        return (f"!include {EXAMPLES}/{config.example_directory()}/{example}\n"
+                f"service {name} {{\n  executable = {program}\n}}\n")
 
     @property
     def notify_directory(self):

@@ -15,6 +15,7 @@ import shutil
 import tempfile
 
 from .dovecot import Dovecot, Options
+from .modules import install_settings
 from .postgres import Postgres
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
@@ -41,6 +42,8 @@ class Lab:
         self.directory = tempfile.mkdtemp(prefix="pgbox-")  # short: Unix sockets live below
         os.chmod(self.directory, 0o755)
         self.tested = os.environ.get("PGBOX_BACKEND", "pgbox")
+        if self.tested == "pgbox":
+            install_settings(plugin_path())
         self.instances = []
         self._postgres = None
         self._log_marks = {}

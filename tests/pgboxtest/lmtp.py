@@ -28,10 +28,10 @@ class LmtpClient:
         return self.answer()
 
     def send_data(self, data):
-        """The message itself, dot-stuffed.  Byte-exact except for a missing last newline."""
+        """The message itself, dot-stuffed.  Byte-exact except for a missing last CRLF."""
         stuffed = b"\n".join(b"." + line if line.startswith(b".") else line
                              for line in data.split(b"\n"))
-        if not stuffed.endswith(b"\n"):
+        if not stuffed.endswith(b"\r\n"):
             stuffed += b"\r\n"
         self.socket.sendall(stuffed + b".\r\n")
 
