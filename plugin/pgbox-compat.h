@@ -140,4 +140,14 @@ pgbox_envelope_parse_from_header(pool_t pool,
 #  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) ((void)(status))
 #endif
 
+/*
+ * Dates
+ */
+
+#if !HAVE_DECL_TIME_TO_UINT32_TRUNC
+/* Of the seconds of a Date header the lower 32 bits are cached, instead of the
+   nearest number that has 32 bits. */
+#  define PGBOX_COMPAT_SENT_DATE_WRAPS
+#endif
+
 #endif

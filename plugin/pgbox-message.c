@@ -30,6 +30,8 @@ struct pgbox_message_parser {
 	struct pgbox_part_data_limits part_limits, envelope_limits;
 	/* the header of the message itself is being parsed */
 	bool in_root_header;
+	/* the first Date counts, valid or not */
+	bool date_seen;
 };
 
 static const struct message_parser_settings parser_set = {
@@ -82,6 +84,25 @@ header_decode(pool_t pool, const unsigned char *data, size_t size)
 }
 
 static void
+root_header_sort_keys(struct pgbox_message_parser *parser,
+		      const struct message_header_line *hdr)
+{
+	unsigned int i;
+
+	for (i = 0; i < PGBOX_SORT_KEY_COUNT; i++) {
+		if (strcasecmp(hdr->name, pgbox_sort_key_fields[i]) != 0)
+			continue;
+		T_BEGIN {
+			parser->message->sort_keys[i] = pgbox_sort_key_make(
+				parser->pool, i,
+				message_header_strdup(pool_datastack_create(),
+						      hdr->full_value,
+						      hdr->full_value_len));
+		} T_END;
+	}
+}
+
+static void
 root_header_field(struct pgbox_message_parser *parser,
 		  struct message_header_line *hdr)
 {
@@ -101,7 +122,8 @@ root_header_field(struct pgbox_message_parser *parser,
 	if (strcasecmp(hdr->name, "Date") == 0) {
 		if (hdr->continues)
 			hdr->use_full_value = TRUE;
-		else if (!message->has_sent) {
+		else if (!parser->date_seen) {
+			parser->date_seen = TRUE;
 			message->has_sent =
 				message_date_parse(hdr->full_value,
 						   hdr->full_value_len,
@@ -119,6 +141,7 @@ root_header_field(struct pgbox_message_parser *parser,
 			*fields[i].value =
 				header_decode(parser->pool, hdr->full_value,
 					      hdr->full_value_len);
+			root_header_sort_keys(parser, hdr);
 		}
 		return;
 	}
@@ -259,11 +282,14 @@ int pgbox_message_parse(pool_t pool, struct istream *input,
 	struct message_parser_ctx *parser_ctx;
 	struct message_part *root;
 	struct message_size header_size;
+	unsigned int i;
 
 	i_zero(message_r);
 	i_zero(&parser);
 	parser.pool = pool;
 	parser.message = message_r;
+	for (i = 0; i < PGBOX_SORT_KEY_COUNT; i++)
+		message_r->sort_keys[i] = pgbox_sort_key_make(pool, i, NULL);
 	pgbox_part_data_limits_init(&parser.part_limits);
 	pgbox_part_data_limits_init(&parser.envelope_limits);
 

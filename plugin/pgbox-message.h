@@ -4,6 +4,8 @@
 /* A message as it will be stored: everything that the database keeps beside
    the bytes, computed once from the bytes by Dovecot's own parsers. */
 
+#include "pgbox-sort-key.h"
+
 struct istream;
 
 /* One row of message_part. Strings are UTF-8, NULL if there is none. */
@@ -32,6 +34,9 @@ struct pgbox_message {
 
 	/* first such header, decoded to UTF-8; NULL if there is none */
 	const char *subject, *from, *to, *cc, *message_id;
+
+	/* NULL: too long; folded as pgbox_folding_get() says */
+	const char *sort_keys[PGBOX_SORT_KEY_COUNT];
 
 	/* what Dovecot caches as mime.parts, imap.envelope and
 	   imap.bodystructure */

@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "array.h"
 #include "pgbox-chunk.h"
+#include "pgbox-folding.h"
 #include "pgbox-query.h"
 #include "pgbox-message.h"
 #include "pgbox-query-mail.h"
@@ -312,6 +313,25 @@ params_add_parts(struct pgbox_db_params *params,
 	}
 }
 
+static void
+params_add_sort_keys(struct pgbox_db_params *params,
+		     const struct pgbox_new_mail *mails, unsigned int count)
+{
+	struct pgbox_db_array *array;
+	const char *value;
+	unsigned int i, key;
+
+	pgbox_db_param_int4(params, pgbox_folding_get());
+	for (key = 0; key < PGBOX_SORT_KEY_COUNT; key++) {
+		array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BYTEA);
+		for (i = 0; i < count; i++) {
+			value = mails[i].message->sort_keys[key];
+			pgbox_db_array_add_bytes(array, value, value == NULL ?
+						 0 : strlen(value));
+		}
+	}
+}
+
 static int
 add_exec(struct pgbox_db *db, const struct pgbox_query *query,
 	 const struct pgbox_db_params *params, unsigned int count,
@@ -350,6 +370,7 @@ int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	params_add_parts(params, mails, count);
 	pgbox_db_param_text(params, mailbox_name);
 	pgbox_db_param_int4(params, text_wanted);
+	params_add_sort_keys(params, mails, count);
 	ret = add_exec(db, &pgbox_query_mail_save, params, count, result_r,
 		       failure_r);
 	pool_unref(&pool);

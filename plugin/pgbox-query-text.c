@@ -1,4 +1,4 @@
-/* The statements about the text of messages. Knows nothing of mailboxes or mails
+/* The statements about the text of messages, and sorting. Knows nothing of mailboxes or mails
    of Dovecot. */
 
 #include "pgbox-config.h"
@@ -202,4 +202,41 @@ int pgbox_run_search(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	array_sort(found, int64_cmp);
 	array_sort(unknown, int64_cmp);
 	return 0;
+}
+
+int pgbox_run_sort(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		   const struct pgbox_query *query,
+		   const struct pgbox_search_range *range, int32_t folding,
+		   const ARRAY_TYPE(pgbox_int64) *wanted_uids,
+		   ARRAY_TYPE(pgbox_int64) *uids,
+		   ARRAY_TYPE(pgbox_int64) *values, bool *usable_r,
+		   struct pgbox_db_failure *failure_r)
+{
+	pool_t pool = pool_alloconly_create("pgbox sort", 2048);
+	struct pgbox_db_params *params = pgbox_db_params_create(pool);
+	struct pgbox_db_array *array;
+	struct pgbox_db_result *result;
+	int64_t uid;
+	int ret;
+
+	pgbox_db_param_int8(params, id->account_id);
+	pgbox_db_param_int8(params, id->mailbox_id);
+	pgbox_db_param_int8(params, range->first_uid);
+	pgbox_db_param_int8(params, range->last_uid);
+	pgbox_db_param_int4(params, folding);
+	if (wanted_uids != NULL) {
+		array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+		array_foreach_elem(wanted_uids, uid)
+			pgbox_db_array_add_int(array, uid);
+	}
+	ret = pgbox_db_exec_timeout(db, query, params, range->timeout_msecs,
+				    &result, failure_r);
+	if (ret == 0) {
+		pgbox_db_result_int_array(result, 0, 0, uids);
+		pgbox_db_result_int_array(result, 0, 1, values);
+		*usable_r = pgbox_db_result_bool(result, 0, 2);
+		pgbox_db_result_free(&result);
+	}
+	pool_unref(&pool);
+	return ret;
 }

@@ -1,12 +1,13 @@
 #ifndef PGBOX_QUERY_TEXT_H
 #define PGBOX_QUERY_TEXT_H
 
-/* Text of messages: extracting it, and searching in it. All functions return 0,
+/* Text of messages: extracting it, searching in it; and sorting. All functions return 0,
    or -1 and the failure. */
 
 #include "pgbox-query-mail.h"
 
 struct pgbox_message_text;
+struct pgbox_query;
 struct pgbox_search_group;
 
 /* A message whose text this process is to extract now */
@@ -75,5 +76,16 @@ int pgbox_run_search(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		     ARRAY_TYPE(pgbox_int64) *found,
 		     ARRAY_TYPE(pgbox_int64) *unknown,
 		     struct pgbox_db_failure *failure_r);
+
+/* Sorts mails: query is of pgbox_sort_sql_compile(), wanted_uids NULL if it takes
+   none. Appends UIDs in order, and the values of their first key; usable_r is FALSE
+   if the order may be wrong. */
+int pgbox_run_sort(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		   const struct pgbox_query *query,
+		   const struct pgbox_search_range *range, int32_t folding,
+		   const ARRAY_TYPE(pgbox_int64) *wanted_uids,
+		   ARRAY_TYPE(pgbox_int64) *uids,
+		   ARRAY_TYPE(pgbox_int64) *values, bool *usable_r,
+		   struct pgbox_db_failure *failure_r);
 
 #endif

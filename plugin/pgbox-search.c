@@ -8,10 +8,12 @@
 #include "time-util.h"
 #include "mail-user.h"
 #include "mail-search.h"
+#include "index-mail.h"
 #include "index-search-private.h"
 #include "pgbox-storage.h"
 #include "pgbox-query-text.h"
 #include "pgbox-search-sql.h"
+#include "pgbox-sort.h"
 #include "pgbox-text.h"
 #include "pgbox-search.h"
 
@@ -33,12 +35,15 @@ struct search_group {
 	ARRAY_TYPE(seq_range) found, unknown;
 };
 
-/* A search that asks the database; others have no such context. */
+/* A search that asks the database or sorts; others have no such context. */
 struct pgbox_search {
 	union mail_search_module_context module_ctx;
 	pool_t pool;
 	struct pgbox_mailbox *mbox;
+	/* empty if Dovecot matches everything */
 	ARRAY(struct search_group) groups;
+	/* NULL if there is nothing to sort, or Dovecot does it */
+	struct pgbox_sort *sort;
 	/* of the view */
 	uint32_t last_uid;
 	/* what the database may still take */
@@ -93,35 +98,41 @@ search_add_groups(struct pgbox_search *search,
 	}
 }
 
-static void
-search_begin(struct mail_search_context *ctx, struct pgbox_mailbox *mbox)
+static struct pgbox_search *
+search_alloc(struct mail_search_context *ctx, struct pgbox_mailbox *mbox)
 {
-	const struct pgbox_settings *set = mbox->storage->set;
-	const struct pgbox_search_sql_settings sql_set = {
-		.normalizer = ctx->normalizer,
-		.bodies = set->search_text == PGBOX_SEARCH_TEXT_YES,
-	};
 	const struct mail_index_header *hdr =
 		mail_index_get_header(ctx->transaction->view);
-	ARRAY_TYPE(pgbox_search_group) *sql_groups;
 	struct pgbox_search *search;
 	pool_t pool;
 
 	pool = pool_alloconly_create("pgbox search", 2048);
-	sql_groups = p_new(pool, ARRAY_TYPE(pgbox_search_group), 1);
-	p_array_init(sql_groups, pool, 4);
-	pgbox_search_sql_compile(pool, ctx->args->args, &sql_set, sql_groups);
-	if (array_count(sql_groups) == 0 || !search_has_many_mails(ctx)) {
-		pool_unref(&pool);
-		return;
-	}
 	search = p_new(pool, struct pgbox_search, 1);
 	search->pool = pool;
 	search->mbox = mbox;
 	search->last_uid = hdr->next_uid - 1;
-	search->timeout_msecs = set->search_timeout_msecs;
+	search->timeout_msecs = mbox->storage->set->search_timeout_msecs;
+	return search;
+}
+
+/* Has groups only if it is worth to ask. */
+static void
+search_compile(struct mail_search_context *ctx, struct pgbox_search *search)
+{
+	const struct pgbox_settings *set = search->mbox->storage->set;
+	const struct pgbox_search_sql_settings sql_set = {
+		.normalizer = ctx->normalizer,
+		.bodies = set->search_text == PGBOX_SEARCH_TEXT_YES,
+	};
+	ARRAY_TYPE(pgbox_search_group) *sql_groups;
+
+	sql_groups = p_new(search->pool, ARRAY_TYPE(pgbox_search_group), 1);
+	p_array_init(sql_groups, search->pool, 4);
+	pgbox_search_sql_compile(search->pool, ctx->args->args, &sql_set,
+				 sql_groups);
+	if (array_count(sql_groups) > 0 && !search_has_many_mails(ctx))
+		array_clear(sql_groups);
 	search_add_groups(search, sql_groups);
-	MODULE_CONTEXT_SET(ctx, pgbox_search_module, search);
 }
 
 /* lib-index remembers modseqs of single flags for as long as a session
@@ -149,20 +160,40 @@ pgbox_search_init(struct mailbox_transaction_context *t,
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
 	struct mail_search_context *ctx;
+	struct pgbox_search *search;
+	struct pgbox_sort *sort;
 
 	search_ignore_modseq_entries(args->args);
-	ctx = index_storage_search_init(t, args, sort_program, wanted_fields,
-					wanted_headers);
+	sort = pgbox_sort_init(t, sort_program);
+	ctx = index_storage_search_init(t, args,
+					sort != NULL ? NULL : sort_program,
+					wanted_fields, wanted_headers);
+	search = search_alloc(ctx, mbox);
+	search->sort = sort;
 	/* With stop_on_nonmatch no mail may be left out silently. */
 	if (mbox->storage->set->search_text != PGBOX_SEARCH_TEXT_NO &&
 	    mbox->mailbox_id != 0 && !args->stop_on_nonmatch)
-		search_begin(ctx, mbox);
+		search_compile(ctx, search);
+	else
+		p_array_init(&search->groups, search->pool, 1);
+	if (array_count(&search->groups) > 0 || sort != NULL)
+		MODULE_CONTEXT_SET(ctx, pgbox_search_module, search);
+	else
+		pool_unref(&search->pool);
 	return ctx;
 }
 
 /*
  * Asking
  */
+
+static bool search_has_failed(struct mail_search_context *ctx)
+{
+	const struct index_search_context *ictx =
+		container_of(ctx, struct index_search_context, mail_ctx);
+
+	return ictx->failed;
+}
 
 static void
 search_set_failed(struct mail_search_context *ctx,
@@ -175,7 +206,8 @@ search_set_failed(struct mail_search_context *ctx,
 
 	if (ictx->failed)
 		return;
-	if (search->timeout_msecs <= 1) {
+	if (search->timeout_msecs <= 1 ||
+	    (failure != NULL && failure->error == PGBOX_DB_ERROR_TIMEOUT)) {
 		mail_storage_set_error(storage, MAIL_ERROR_LIMIT,
 				       "Search took too long");
 	} else if (failure != NULL) {
@@ -409,7 +441,7 @@ bool pgbox_search_next_update_seq(struct mail_search_context *ctx)
 	const struct search_group *group;
 	int ret;
 
-	if (search == NULL)
+	if (search == NULL || array_count(&search->groups) == 0)
 		return index_storage_search_next_update_seq(ctx);
 
 	for (;;) {
@@ -432,8 +464,9 @@ bool pgbox_search_next_update_seq(struct mail_search_context *ctx)
 	return FALSE;
 }
 
-bool pgbox_search_next_nonblock(struct mail_search_context *ctx,
-				struct mail **mail_r, bool *tryagain_r)
+static bool
+search_next(struct mail_search_context *ctx, struct mail **mail_r,
+	    bool *tryagain_r)
 {
 	struct pgbox_search *search = PGBOX_SEARCH_CONTEXT(ctx);
 	bool ret;
@@ -444,6 +477,47 @@ bool pgbox_search_next_nonblock(struct mail_search_context *ctx,
 	if (!ret && search != NULL && search->paused)
 		*tryagain_r = TRUE;
 	return ret;
+}
+
+static bool
+search_next_sorted(struct mail_search_context *ctx, struct pgbox_search *search,
+		   struct mail **mail_r)
+{
+	uint32_t seq;
+
+	if (!pgbox_sort_next(search->sort, &seq))
+		return FALSE;
+	*mail_r = array_idx_elem(&ctx->mails, 0);
+	mail_set_seq(*mail_r, seq);
+	index_mail_update_access_parts_pre(*mail_r);
+	index_mail_update_access_parts_post(*mail_r);
+	return TRUE;
+}
+
+bool pgbox_search_next_nonblock(struct mail_search_context *ctx,
+				struct mail **mail_r, bool *tryagain_r)
+{
+	struct pgbox_search *search = PGBOX_SEARCH_CONTEXT(ctx);
+	struct pgbox_db_failure failure;
+
+	if (search == NULL || search->sort == NULL)
+		return search_next(ctx, mail_r, tryagain_r);
+
+	if (!pgbox_sort_is_run(search->sort)) {
+		while (search_next(ctx, mail_r, tryagain_r))
+			pgbox_sort_add(search->sort, (*mail_r)->seq);
+		if (*tryagain_r || search_has_failed(ctx))
+			return FALSE;
+		if (pgbox_sort_run(search->sort, search->timeout_msecs,
+				   &failure) < 0) {
+			search_set_failed(ctx, search,
+				failure.error == PGBOX_DB_ERROR_NONE ?
+				NULL : &failure);
+			return FALSE;
+		}
+	}
+	*tryagain_r = FALSE;
+	return search_next_sorted(ctx, search, mail_r);
 }
 
 int pgbox_search_deinit(struct mail_search_context *ctx)
@@ -457,6 +531,7 @@ int pgbox_search_deinit(struct mail_search_context *ctx)
 			array_free(&group->found);
 			array_free(&group->unknown);
 		}
+		pgbox_sort_free(&search->sort);
 		pool_unref(&search->pool);
 	}
 	return index_storage_search_deinit(ctx);

@@ -12,7 +12,8 @@
 --   p_keyword_message, p_keyword: keywords of messages;
 --   p_part_message ... p_part_lines: rows of message_part;
 --   p_mailbox_name: the name that the mailbox must still have, or null;
---   p_text_wanted: message_text_queue.wanted.
+--   p_text_wanted: message_text_queue.wanted;
+--   p_sort_folding; p_sort_subject ... p_sort_display_to: see message.
 -- Returns UIDVALIDITY, the MODSEQ and the UIDs in the order of the messages.
 -- Errors: PB404 mailbox (of this name) or upload does not exist, PB413 no UIDs left.
 -- Locks: rows of message_upload, mailbox row.
@@ -59,6 +60,13 @@ create or replace function pgbox.mail_save(
     p_part_body_lines int[],
     p_mailbox_name text default null,
     p_text_wanted int default 2,
+    p_sort_folding int default 0,
+    p_sort_subject bytea[] default null,
+    p_sort_from bytea[] default null,
+    p_sort_to bytea[] default null,
+    p_sort_cc bytea[] default null,
+    p_sort_display_from bytea[] default null,
+    p_sort_display_to bytea[] default null,
     out r_uid_validity bigint,
     out r_modseq bigint,
     out r_uids bigint[]
@@ -102,23 +110,27 @@ begin
         account_id, message_id, guid, sha256, size, header_size,
         received_at, sent_at, sent_zone_minutes,
         subject, from_header, to_header, cc_header, message_id_header,
-        mime_parts, envelope, bodystructure
+        mime_parts, envelope, bodystructure,
+        sort_folding, sort_subject, sort_from, sort_to, sort_cc, sort_display_from, sort_display_to
     )
     select
         p_account_id, m.id, m.guid, m.sha256, m.size, m.header_size,
         to_timestamp(m.received_at), to_timestamp(m.sent_at), m.sent_zone,
         m.subject, m.from_header, m.to_header, m.cc_header, m.message_id_header,
-        m.mime_parts, m.envelope, m.bodystructure
+        m.mime_parts, m.envelope, m.bodystructure,
+        p_sort_folding, m.sort_subject, m.sort_from, m.sort_to, m.sort_cc, m.sort_display_from, m.sort_display_to
     from unnest(
         v_ids, p_guid, p_sha256, p_size, p_header_size,
         p_received_at, p_sent_at, p_sent_zone,
         p_subject, p_from_header, p_to_header, p_cc_header, p_message_id_header,
-        p_mime_parts, p_envelope, p_bodystructure
+        p_mime_parts, p_envelope, p_bodystructure,
+        p_sort_subject, p_sort_from, p_sort_to, p_sort_cc, p_sort_display_from, p_sort_display_to
     ) m (
         id, guid, sha256, size, header_size,
         received_at, sent_at, sent_zone,
         subject, from_header, to_header, cc_header, message_id_header,
-        mime_parts, envelope, bodystructure
+        mime_parts, envelope, bodystructure,
+        sort_subject, sort_from, sort_to, sort_cc, sort_display_from, sort_display_to
     );
     insert into pgbox.message_part (
         account_id, message_id, section, media_type, charset, encoding,

@@ -27,6 +27,13 @@ create table pgbox.message (
     mime_parts bytea not null,
     envelope bytea,
     bodystructure bytea,
+    sort_folding int not null,
+    sort_subject bytea,
+    sort_from bytea,
+    sort_to bytea,
+    sort_cc bytea,
+    sort_display_from bytea,
+    sort_display_to bytea,
     constraint message_pkey primary key (account_id, message_id)
 );
 
@@ -55,6 +62,13 @@ comment on column pgbox.message.message_id_header is 'Message-ID header.';
 comment on column pgbox.message.mime_parts is 'Dovecot''s cache field mime.parts (message_part_serialize).';
 comment on column pgbox.message.envelope is 'Dovecot''s cache field imap.envelope.';
 comment on column pgbox.message.bodystructure is 'Dovecot''s cache field imap.bodystructure.';
+comment on column pgbox.message.sort_folding is 'Which Unicode tables folded the sort keys: frontends with others do not use them.';
+comment on column pgbox.message.sort_subject is 'What SORT SUBJECT compares: the base subject, folded. Keys are null if they are too long.';
+comment on column pgbox.message.sort_from is 'What SORT FROM compares: mailbox of the first address.';
+comment on column pgbox.message.sort_to is 'What SORT TO compares.';
+comment on column pgbox.message.sort_cc is 'What SORT CC compares.';
+comment on column pgbox.message.sort_display_from is 'What SORT DISPLAYFROM (RFC 5957) compares.';
+comment on column pgbox.message.sort_display_to is 'What SORT DISPLAYTO compares.';
 
 create table pgbox.message_chunk (
     account_id bigint not null,

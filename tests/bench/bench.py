@@ -16,7 +16,7 @@ import cases_save
 import cases_search
 import report
 from clients import FastImap
-from mails import append_many, fill_small, message, write_maildir
+from mails import append_many, fill_small, message, size_4_to_10_kb, write_maildir
 from measure import run_case
 from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.imap import Literal
@@ -33,6 +33,7 @@ class Size:
     large: int = 100_000       # messages of the mailbox that is only opened
     mailbox: int = 20_000      # messages of the mailbox that is read and changed
     mailbox_size: int = 10_000
+    search: int = 20_000       # messages of the mailbox that is searched, 4 to 10 KB each
     part: int = 5_000          # messages of COPY, MOVE and EXPUNGE
     folders: int = 500
     deliveries: int = 400      # in one sample
@@ -46,9 +47,10 @@ class Size:
 
 SCALES = {
     "full": Size(),
-    "quick": Size(large=20_000, mailbox=4_000, part=1_000, folders=100, deliveries=100,
+    "large": Size(search=100_000, rounds=3),
+    "quick": Size(large=20_000, mailbox=4_000, search=4_000, part=1_000, folders=100, deliveries=100,
                   singles=60, mixed=1_000, stored=60, growth=100_000, rounds=3),
-    "tiny": Size(large=50, mailbox=20, mailbox_size=2_500, part=10, folders=5, deliveries=8,
+    "tiny": Size(large=50, mailbox=20, mailbox_size=2_500, search=20, part=10, folders=5, deliveries=8,
                  singles=3, mixed=50, attachment=600_000, stored=3, growth=1_000, rounds=1),
 }
 
@@ -89,7 +91,16 @@ class Bench:
     def full_user(self):
         """20,000 different messages of 10 KB in INBOX."""
         return self._filled_user("full", lambda side, user: append_many(
-            side.server("fill"), user, "INBOX", self.size.mailbox, self.size.mailbox_size))
+            side.server("fill"), user, "INBOX", self.size.mailbox, lambda _number: self.size.mailbox_size))
+
+    def search_user(self):
+        """20,000 or more different messages of 4 to 10 KB in INBOX, their text extracted."""
+        def fill(side, user):
+            append_many(side.server("fill"), user, "INBOX", self.size.search, size_4_to_10_kb)
+            if side.name == "pgbox":
+                side.server("fill").doveadm("index", "-u", user, "INBOX", timeout=None)
+                side.lab.postgres.sql("vacuum analyze")
+        return self._filled_user("search", fill)
 
     def folder_user(self):
         """500 folders with three messages in each."""
@@ -139,7 +150,8 @@ def parse(arguments):
     parser.add_argument("--list", action="store_true", help="print the cases and their targets")
     parser.add_argument("--rounds", type=int, help="samples of each side (default: the case's)")
     parser.add_argument("--scale", choices=SCALES, default="full",
-                        help="quick: a fifth of the sizes; tiny: whether everything works")
+                        help="large: search 100,000 messages; quick: a fifth of the sizes; "
+                             "tiny: whether everything works")
     parser.add_argument("--sdbox-fsync", choices=("always", "optimized", "never"),
                         default="always", help="mail_fsync of sdbox (default: always)")
     parser.add_argument("--output", metavar="DIR", default="bench-results",

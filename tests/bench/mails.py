@@ -78,12 +78,20 @@ def message_with_attachment(number, size):
                 + base64.encodebytes(data) + b"--=_bench--\n")
 
 
-def append_many(server, user, mailbox, count, size):
-    """Fill a mailbox with different messages; UIDs 1 ... count in a new one."""
+def size_4_to_10_kb(number):
+    """Sizes spread evenly over what most mail without attachments has."""
+    return 4000 + number * 2741 % 6001
+
+
+def append_many(server, user, mailbox, count, size_of):
+    """Fill a mailbox with different messages; UIDs 1 ... count in a new one.
+
+    `size_of(number)` is how large each one is.
+    """
     with FastImap(server, user) as imap:
         for start in range(0, count, MULTIAPPEND):
             numbers = range(start, min(start + MULTIAPPEND, count))
-            imap.run(*imap.multiappend(mailbox, [message(n, size) for n in numbers]))
+            imap.run(*imap.multiappend(mailbox, [message(n, size_of(n)) for n in numbers]))
 
 
 def fill_small(side, user, count):
@@ -93,7 +101,7 @@ def fill_small(side, user, count):
     new messages, so the cost of reading them is the same as if each had been delivered.
     """
     first = min(count, 1000)
-    append_many(side.server("fill"), user, "INBOX", first, SMALL_SIZE)
+    append_many(side.server("fill"), user, "INBOX", first, lambda _number: SMALL_SIZE)
     if side.name == "pgbox":
         multiply(side.lab.postgres, user, count)
         return
@@ -133,7 +141,8 @@ join pgbox.mailbox b using (account_id, mailbox_id);
 insert into pgbox.message
 select account_id, c.new, md5(c.new::text), sha256, size, header_size, received_at, sent_at,
     sent_zone_minutes, subject, from_header, to_header, cc_header, message_id_header,
-    mime_parts, envelope, bodystructure
+    mime_parts, envelope, bodystructure, sort_folding, sort_subject, sort_from, sort_to, sort_cc,
+    sort_display_from, sort_display_to
 from copy c join pgbox.message s using (account_id) where s.message_id = c.old;
 insert into pgbox.message_chunk
 select account_id, c.new, s.n, s.size, s.data

@@ -29,6 +29,10 @@ SORT_KEYS = ["ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO", "DISPLAYF
 FIELDS = ["Message-ID", "References", "X-Odd", "Content-Type", "Received", "From", "Subject",
           "X-Empty", "No-Such-Field", "Date", "To", "in-reply-to", "MIME-Version"]
 ENCODINGS = ["8bit", "quoted-printable", "base64"]
+# of commands; needles that a charset does not have lose what it lacks
+CHARSETS = ["UTF-8"] * 8 + ["ISO-8859-1", "KOI8-R", "US-ASCII", "GB2312"]
+RETURNS = ["COUNT", "MIN", "MAX", "ALL", "MIN MAX COUNT", "SAVE ALL", "SAVE MIN", "", "PARTIAL 1:10 COUNT",
+           "PARTIAL 5:300", "PARTIAL 2:2 MAX", "ALL COUNT"]
 
 
 class Mails:
@@ -96,6 +100,7 @@ class Searches:
     def __init__(self, seed, mails):
         self.random = random.Random(seed)
         self.mails = mails
+        self.charset = None
 
     def source(self):
         """Some text that is in a message."""
@@ -129,7 +134,7 @@ class Searches:
             text = self.random.choice([text.upper(), text.lower(), text.swapcase()])
         # Line ends depend on the storage; NUL and halves of characters are no UTF-8.
         text = re.sub("[\r\n\0]", " ", text)
-        return Literal(text.encode("utf-8", "ignore"))
+        return Literal(text.encode(self.charset, "ignore"))
 
     def text_key(self):
         key = self.random.choice(["BODY", "TEXT", "SUBJECT", "FROM", "TO", "CC", "BCC", "HEADER"])
@@ -176,22 +181,27 @@ class Searches:
             parts += [" ", *self.key()]
         return parts
 
+    def sort_program(self):
+        sort = self.random.sample(SORT_KEYS, self.random.choice([1, 1, 2, 2, 3, 4]))
+        return " ".join(self.random.choice(["", "", "REVERSE "]) + key for key in sort)
+
     def command(self):
+        self.charset = self.random.choice(CHARSETS)
+        options = self.random.choice(RETURNS)
         kind = self.random.random()
+        if kind < 0.6:
+            return [f"SEARCH CHARSET {self.charset} ", *self.keys()]
         if kind < 0.7:
-            return ["SEARCH CHARSET UTF-8 ", *self.keys()]
-        if kind < 0.8:
-            options = self.random.choice(["COUNT", "MIN", "MAX", "ALL", "MIN MAX COUNT", "SAVE ALL",
-                                          "PARTIAL 1:10 COUNT"])
-            return [f"UID SEARCH RETURN ({options}) CHARSET UTF-8 ", *self.keys()]
+            return [f"UID SEARCH RETURN ({options}) CHARSET {self.charset} ", *self.keys()]
+        keys = self.keys() if self.random.random() < 0.7 else ["ALL"]
+        if kind < 0.87:
+            return [f"SORT ({self.sort_program()}) {self.charset} ", *keys]
         if kind < 0.95:
-            sort = self.random.sample(SORT_KEYS, self.random.randint(1, 3))
-            sort = [self.random.choice(["", "", "REVERSE "]) + key for key in sort]
-            return [f"SORT ({' '.join(sort)}) UTF-8 ", *self.keys()]
-        return [f"THREAD {self.random.choice(['REFERENCES', 'ORDEREDSUBJECT', 'REFS'])} UTF-8 ",
-                *self.keys()]
+            return [f"UID SORT RETURN ({options}) ({self.sort_program()}) {self.charset} ", *keys]
+        thread = self.random.choice(["REFERENCES", "ORDEREDSUBJECT", "REFS"])
+        return [f"THREAD {thread} {self.charset} ", *keys]
 
 
 def show(command):
-    return "".join(part if isinstance(part, str) else repr(part.data.decode("utf-8", "replace"))
+    return "".join(part if isinstance(part, str) else repr(part.data)
                    for part in command)

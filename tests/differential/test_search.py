@@ -4,6 +4,7 @@ PGBOX_SEARCH_MESSAGES (400), PGBOX_SEARCH_COMMANDS (150) and PGBOX_SEARCH_SEED (
 and which.
 """
 
+import itertools
 import os
 
 import pytest
@@ -42,6 +43,33 @@ def answers(imap, command):
     return told, result.status.word
 
 
+def is_sorted(command):
+    return command[0].startswith(("SORT", "UID SORT", "THREAD ORDEREDSUBJECT"))
+
+
+class Unsorted:
+    """Asks sdbox in a copy of the mailbox where nothing was sorted before.
+
+    Dovecot remembers the order of strings in its index; which mails it takes for equal, and sorts
+    by the next key, then depends on what was sorted before.
+    """
+
+    def __init__(self, sdbox, user):
+        self.imap = sdbox.imap(user)
+        self.names = (f"unsorted {number}" for number in itertools.count())
+
+    def answers(self, command):
+        name = next(self.names)
+        self.imap.ok(f'CREATE "{name}"')
+        self.imap.select("INBOX", verb="EXAMINE")
+        self.imap.ok(f'COPY 1:* "{name}"')
+        self.imap.select(name, verb="EXAMINE")
+        told = answers(self.imap, command)
+        self.imap.ok("UNSELECT")
+        self.imap.ok(f'DELETE "{name}"')
+        return told
+
+
 @pytest.fixture(scope="module")
 def arena(lab, sdbox, frontend_a):
     """Both servers with the same mail; the commands, and what sdbox answers to them."""
@@ -55,7 +83,7 @@ def arena(lab, sdbox, frontend_a):
     with sdbox.imap(user) as imap:
         imap.select("INBOX", verb="EXAMINE")
         expected = [answers(imap, command) for command in commands]
-    return user, commands, expected
+    return user, commands, expected, Unsorted(sdbox, user)
 
 
 def queue_everything(postgres, user, every, error):
@@ -89,9 +117,8 @@ def prepare(lab, server, user, state):
 
 @pytest.mark.parametrize("state", ["not indexed", "first search", "half indexed", "indexed"])
 def test_searches(lab, arena, frontend_a, state):
-    """Each state on a frontend without index: Dovecot remembers how it sorted, and then sorts
-    what it takes for equal in another order, in sdbox too."""
-    user, commands, expected = arena
+    """Each state on a frontend without index."""
+    user, commands, expected, unsorted = arena
     if lab.tested == "pgbox":
         prepare(lab, frontend_a, user, state)
     elif state != "indexed":
@@ -102,6 +129,8 @@ def test_searches(lab, arena, frontend_a, state):
         imap.select("INBOX", verb="EXAMINE")
         for command, wanted in zip(commands, expected):
             got = answers(imap, command)
+            if got != wanted and is_sorted(command):
+                wanted = unsorted.answers(command)
             if got != wanted:
                 wrong.append(f"{show(command)}\n  sdbox: {str(wanted)[:400]}\n  here:  {str(got)[:400]}")
     if lab.tested == "pgbox":

@@ -3,7 +3,7 @@
 
 check() {
 	find plugin \( -name 'pgbox-db*.[ch]' -o -name 'pgbox-query*.[ch]' \
-		-o -name 'pgbox-search-sql.[ch]' \) -exec \
+		-o -name 'pgbox-search-sql.[ch]' -o -name 'pgbox-sort-sql.[ch]' \) -exec \
 		grep -nHE '#include "(mail-storage|mail-index|mail-namespace|mail-user|mailbox-list|index-|pgbox-storage|pgbox-mailbox|pgbox-list)' {} +
 }
 

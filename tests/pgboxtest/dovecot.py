@@ -285,10 +285,10 @@ class Dovecot:
     def deliver(self, user, data, **options):
         return lmtp.deliver(self.lmtp_port, user, data, **options)
 
-    def doveadm(self, *args, check=True, stdin=None):
+    def doveadm(self, *args, check=True, stdin=None, timeout=300):
         """Run doveadm against this instance; CompletedProcess with bytes."""
         done = subprocess.run([*self._valgrind_tool(), "/usr/bin/doveadm", "-c", self.conf, *args],
-                              input=stdin, capture_output=True, check=False, timeout=300)
+                              input=stdin, capture_output=True, check=False, timeout=timeout)
         if check and done.returncode != 0:
             raise AssertionError(f"doveadm {' '.join(args)} ended with {done.returncode}:\n"
                                  f"{done.stderr.decode('utf-8', 'replace')}")
