@@ -5,9 +5,9 @@
 #include "time-util.h"
 #include "pgbox-moment.h"
 
-/* Enough for one command; doveadm may run for hours in one call of the
-   ioloop. */
-#define COMMAND_MAX_AGE_MSECS 50
+/* Enough for most commands on a busy host; doveadm may run for hours in one call
+   of the ioloop. */
+#define COMMAND_MAX_AGE_MSECS 500
 
 static unsigned int change_count = 0;
 

@@ -199,62 +199,172 @@ int pgbox_run_claim_recent(struct pgbox_db *db,
 	return 0;
 }
 
-static void
-change_add_flags(struct pgbox_db_params *params,
-		 const ARRAY_TYPE(pgbox_mail_change) *changes)
-{
-	struct pgbox_db_array *uids, *add, *remove;
-	const struct pgbox_mail_change *change;
+/*
+ * Changing
+ */
 
-	uids = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	add = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT2);
-	remove = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT2);
-	array_foreach(changes, change) {
-		if (change->flags_add == 0 && change->flags_remove == 0)
-			continue;
-		pgbox_db_array_add_int(uids, change->uid);
-		pgbox_db_array_add_int(add, change->flags_add);
-		pgbox_db_array_add_int(remove, change->flags_remove);
+/* columns of mail-change */
+enum {
+	CHANGE_MODSEQ,
+	CHANGE_CHANGED,
+	CHANGE_CONFLICT_UIDS,
+	CHANGE_OLD_MODSEQ,
+	CHANGE_UID_VALIDITY,
+	CHANGE_UID_NEXT,
+	CHANGE_FIRST_RECENT_UID,
+	CHANGE_EPOCH,
+	CHANGE_KEYWORDS,
+	CHANGE_CHANGED_UIDS,
+	CHANGE_EXPUNGED,
+};
+
+/* The parameters of mail-change while they grow */
+struct change_params {
+	struct pgbox_db_array *first, *last, *add, *remove, *clear;
+	struct pgbox_db_array *keyword_range, *keyword, *keyword_add;
+	struct pgbox_db_array *expunge;
+};
+
+static unsigned int keyword_count(const struct pgbox_mail_change *change)
+{
+	return array_is_created(&change->keywords) ?
+		array_count(&change->keywords) : 0;
+}
+
+/* Returns TRUE if both do the same to their mails, beside expunging them. */
+static bool
+changes_are_equal(const struct pgbox_mail_change *change1,
+		  const struct pgbox_mail_change *change2)
+{
+	const struct pgbox_keyword_change *keyword1, *keyword2;
+	unsigned int i, count = keyword_count(change1);
+
+	if (change1->flags_add != change2->flags_add ||
+	    change1->flags_remove != change2->flags_remove ||
+	    change1->keywords_clear != change2->keywords_clear ||
+	    count != keyword_count(change2))
+		return FALSE;
+	for (i = 0; i < count; i++) {
+		keyword1 = array_idx(&change1->keywords, i);
+		keyword2 = array_idx(&change2->keywords, i);
+		if (keyword1->add != keyword2->add ||
+		    strcmp(keyword1->name, keyword2->name) != 0)
+			return FALSE;
 	}
+	return TRUE;
+}
+
+static bool change_is_expunge_only(const struct pgbox_mail_change *change)
+{
+	return change->flags_add == 0 && change->flags_remove == 0 &&
+		!change->keywords_clear && keyword_count(change) == 0;
 }
 
 static void
-change_add_keywords(struct pgbox_db_params *params,
-		    const ARRAY_TYPE(pgbox_mail_change) *changes)
+change_add_range(struct change_params *params,
+		 const struct pgbox_mail_change *first,
+		 const struct pgbox_mail_change *last)
 {
-	struct pgbox_db_array *clear, *uids, *names, *add;
-	const struct pgbox_mail_change *change;
 	const struct pgbox_keyword_change *keyword;
 
-	clear = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	uids = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	names = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	add = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BOOL);
+	pgbox_db_array_add_int(params->first, first->uid);
+	pgbox_db_array_add_int(params->last, last->uid);
+	pgbox_db_array_add_int(params->add, first->flags_add);
+	pgbox_db_array_add_int(params->remove, first->flags_remove);
+	pgbox_db_array_add_bool(params->clear, first->keywords_clear);
+	if (!array_is_created(&first->keywords))
+		return;
+	array_foreach(&first->keywords, keyword) {
+		pgbox_db_array_add_int(params->keyword_range,
+				       pgbox_db_array_count(params->first));
+		pgbox_db_array_add_text(params->keyword, keyword->name);
+		pgbox_db_array_add_bool(params->keyword_add, keyword->add);
+	}
+}
+
+/* Neighbours that get the same become one range. */
+static void
+change_add_all(struct change_params *params,
+	       const ARRAY_TYPE(pgbox_mail_change) *changes)
+{
+	const struct pgbox_mail_change *change, *first = NULL, *last = NULL;
+
 	array_foreach(changes, change) {
-		if (change->keywords_clear)
-			pgbox_db_array_add_int(clear, change->uid);
-		if (!array_is_created(&change->keywords))
+		if (change->expunge)
+			pgbox_db_array_add_int(params->expunge, change->uid);
+		if (first != NULL && change->adjoins &&
+		    last == change - 1 && changes_are_equal(last, change)) {
+			last = change;
 			continue;
-		array_foreach(&change->keywords, keyword) {
-			pgbox_db_array_add_int(uids, change->uid);
-			pgbox_db_array_add_text(names, keyword->name);
-			pgbox_db_array_add_bool(add, keyword->add);
 		}
+		if (first != NULL)
+			change_add_range(params, first, last);
+		first = last = change_is_expunge_only(change) ? NULL : change;
+	}
+	if (first != NULL)
+		change_add_range(params, first, last);
+}
+
+static void
+change_params_add(struct pgbox_db_params *params,
+		  const ARRAY_TYPE(pgbox_mail_change) *changes)
+{
+	struct change_params arrays;
+
+	/* in the order of the statement's parameters */
+	arrays.first = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+	arrays.last = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+	arrays.add = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT2);
+	arrays.remove = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT2);
+	arrays.clear = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BOOL);
+	arrays.keyword_range =
+		pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT4);
+	arrays.keyword = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
+	arrays.keyword_add =
+		pgbox_db_param_array(params, PGBOX_DB_ARRAY_BOOL);
+	arrays.expunge = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+	change_add_all(&arrays, changes);
+}
+
+static void
+change_read_uids(const struct pgbox_db_result *result,
+		 struct pgbox_change_result *result_r)
+{
+	ARRAY_TYPE(pgbox_int64) numbers;
+	const int64_t *n;
+	unsigned int i, count;
+
+	t_array_init(&numbers, 8);
+	pgbox_db_result_int_array(result, 0, CHANGE_CHANGED_UIDS, &numbers);
+	t_array_init(&result_r->changed_uids, 4);
+	n = array_get(&numbers, &count);
+	for (i = 0; i + 1 < count; i += 2) {
+		seq_range_array_add_range(&result_r->changed_uids,
+					  n[i], n[i + 1]);
 	}
 }
 
 static void
-change_add_expunges(struct pgbox_db_params *params,
-		    const ARRAY_TYPE(pgbox_mail_change) *changes)
+change_read(const struct pgbox_db_result *result,
+	    struct pgbox_change_result *result_r)
 {
-	struct pgbox_db_array *uids;
-	const struct pgbox_mail_change *change;
-
-	uids = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	array_foreach(changes, change) {
-		if (change->expunge)
-			pgbox_db_array_add_int(uids, change->uid);
-	}
+	result_r->known = TRUE;
+	result_r->modseq = pgbox_db_result_int(result, 0, CHANGE_MODSEQ);
+	result_r->changed = pgbox_db_result_bool(result, 0, CHANGE_CHANGED);
+	t_array_init(&result_r->conflict_uids, 8);
+	pgbox_db_result_int_array(result, 0, CHANGE_CONFLICT_UIDS,
+				  &result_r->conflict_uids);
+	result_r->old_modseq =
+		pgbox_db_result_int(result, 0, CHANGE_OLD_MODSEQ);
+	result_r->uid_validity =
+		pgbox_db_result_int(result, 0, CHANGE_UID_VALIDITY);
+	result_r->uid_next = pgbox_db_result_int(result, 0, CHANGE_UID_NEXT);
+	result_r->first_recent_uid =
+		pgbox_db_result_int(result, 0, CHANGE_FIRST_RECENT_UID);
+	result_r->epoch = pgbox_db_result_int(result, 0, CHANGE_EPOCH);
+	result_r->keywords = pgbox_db_result_int(result, 0, CHANGE_KEYWORDS);
+	result_r->expunged = pgbox_db_result_int(result, 0, CHANGE_EXPUNGED);
+	change_read_uids(result, result_r);
 }
 
 int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
@@ -270,17 +380,12 @@ int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		pgbox_db_param_null(params);
 	else
 		pgbox_db_param_int8(params, I_MIN(max_modseq, INT64_MAX));
-	change_add_flags(params, changes);
-	change_add_keywords(params, changes);
-	change_add_expunges(params, changes);
+	change_params_add(params, changes);
 	pgbox_db_param_int8(params, operation);
 	if (pgbox_db_exec(db, &pgbox_query_mail_change, params, &result,
 			  failure_r) < 0)
 		return -1;
-	result_r->modseq = pgbox_db_result_int(result, 0, 0);
-	result_r->changed = pgbox_db_result_bool(result, 0, 1);
-	t_array_init(&result_r->conflict_uids, 8);
-	pgbox_db_result_int_array(result, 0, 2, &result_r->conflict_uids);
+	change_read(result, result_r);
 	pgbox_db_result_free(&result);
 	return 0;
 }

@@ -4,6 +4,7 @@
 /* Typed rows for the statements that read and change the mails of a mailbox.
    All functions return 0, or -1 and the failure. */
 
+#include "seq-range-array.h"
 #include "pgbox-db.h"
 #include "sha2.h"
 
@@ -95,20 +96,34 @@ struct pgbox_mail_change {
 	bool expunge;
 	/* remove all keywords first */
 	bool keywords_clear;
+	/* no other mail is between this one and the change before it */
+	bool adjoins;
 	/* no name twice; may be uncreated */
 	ARRAY(struct pgbox_keyword_change) keywords;
 };
 ARRAY_DEFINE_TYPE(pgbox_mail_change, struct pgbox_mail_change);
 
 struct pgbox_change_result {
-	/* MODSEQ of the change, valid if changed */
-	uint64_t modseq;
+	/* FALSE if the answer was lost: only changed and conflict_uids are set
+	   then */
+	bool known;
+	/* HIGHESTMODSEQ before and after the change */
+	uint64_t old_modseq, modseq;
 	bool changed;
 	/* UIDs left alone because of max_modseq, ascending */
 	ARRAY_TYPE(pgbox_int64) conflict_uids;
+
+	/* What else the mailbox has */
+	uint64_t epoch;
+	uint32_t uid_validity, uid_next, first_recent_uid;
+	unsigned int keywords;
+	/* UIDs whose flags or keywords changed, maybe with some between them
+	   that do not exist */
+	ARRAY_TYPE(seq_range) changed_uids;
+	unsigned int expunged;
 };
 
-/* max_modseq is 0 for no condition; operation: random number to look a lost
+/* changes are ascending; max_modseq is 0 for no condition; operation: random number to look a lost
    COMMIT up with. result_r is allocated from the data stack. */
 int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		       uint64_t max_modseq,

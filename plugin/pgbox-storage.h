@@ -8,6 +8,7 @@
 #include "pgbox-settings.h"
 #include "pgbox-db.h"
 #include "pgbox-moment.h"
+#include "pgbox-query-mail.h"
 
 #define PGBOX_STORAGE_NAME "pgbox"
 /* Hierarchy separator of names in the database */
@@ -150,6 +151,14 @@ bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
    that MODSEQ, was new, it is hidden from the view as IMAP's .SILENT wants. */
 int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
 	       uint64_t own_modseq);
+
+/* The caller has changed flags and keywords, or expunged mails, and this is what
+   the database answered. Brings it into the local index, without asking if
+   nothing else was new; otherwise at the next sync, or now if it is to be hidden
+   from the view as IMAP's .SILENT wants. */
+void pgbox_sync_own(struct pgbox_mailbox *mbox,
+		    const ARRAY_TYPE(pgbox_mail_change) *changes,
+		    const struct pgbox_change_result *result, bool hide);
 
 /* ---- pgbox-transaction.c ---- */
 struct mailbox_transaction_context *

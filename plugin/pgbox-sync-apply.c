@@ -267,7 +267,8 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 	i_zero(&pgbox_hdr);
 	pgbox_hdr.epoch = ctx->rows.epoch;
 	pgbox_hdr.modseq = ctx->rows.modseq;
-	pgbox_hdr.keywords = array_count(&ctx->mbox->keywords);
+	pgbox_hdr.keywords = ctx->own != NULL ? ctx->keywords :
+		array_count(&ctx->mbox->keywords);
 	mail_index_update_header_ext(ctx->trans, ctx->mbox->hdr_ext_id, 0,
 				     &pgbox_hdr, sizeof(pgbox_hdr));
 }
@@ -303,9 +304,14 @@ enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
 	while (mail_index_sync_next(ctx->sync_ctx, &rec)) ;
 
 	ctx->log = pgbox_sync_log_begin(ctx->trans);
-	sync_apply_keyword_names(ctx);
-	if (!sync_apply_mails(ctx))
-		return PGBOX_SYNC_RESET;
+	if (ctx->own != NULL) {
+		if (!pgbox_sync_own_apply(ctx))
+			return PGBOX_SYNC_RESET;
+	} else {
+		sync_apply_keyword_names(ctx);
+		if (!sync_apply_mails(ctx))
+			return PGBOX_SYNC_RESET;
+	}
 	sync_apply_modseqs(ctx);
 	sync_apply_header(ctx);
 	if (sync_apply_recent(ctx) < 0)

@@ -9,11 +9,19 @@
 
 struct pgbox_sync_log;
 
+/* What the caller itself has changed in the database */
+struct pgbox_sync_own {
+	const ARRAY_TYPE(pgbox_mail_change) *changes;
+	const struct pgbox_change_result *result;
+};
+
 struct pgbox_sync_context {
 	struct pgbox_mailbox *mbox;
 	enum mailbox_sync_flags flags;
 	/* MODSEQ of the caller's own change, or 0 */
 	uint64_t own_modseq;
+	/* the rows are this and nothing else; NULL if they were asked for */
+	const struct pgbox_sync_own *own;
 	pool_t pool;
 
 	/* what the index has */
@@ -51,5 +59,15 @@ bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx);
 
 /* Applies ctx->rows to ctx->trans, and creates ctx->log for its commit. */
 enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx);
+
+/* ---- pgbox-sync-own.c ---- */
+/* Returns TRUE if the index at ctx->position, with ctx->own, has all that the
+   database has. */
+bool pgbox_sync_own_fits(const struct pgbox_sync_context *ctx);
+/* Sets ctx->rows, but for the mails. */
+void pgbox_sync_own_get_rows(struct pgbox_sync_context *ctx);
+/* Applies the mails to ctx->trans and adds them to the rows, without flags and
+   keywords. Returns FALSE if the index does not have them. */
+bool pgbox_sync_own_apply(struct pgbox_sync_context *ctx);
 
 #endif

@@ -176,7 +176,9 @@ static enum pgbox_sync_result sync_locked(struct pgbox_sync_context *ctx)
 	    ctx->position.epoch != old_position.epoch ||
 	    ctx->position.uid_next != old_position.uid_next) {
 		/* another process was faster: ask for what is still missing */
-		if (sync_query(ctx) < 0)
+		if (ctx->own != NULL)
+			result = PGBOX_SYNC_AGAIN;
+		else if (sync_query(ctx) < 0)
 			result = PGBOX_SYNC_FAILED;
 		else if (ctx->rows.epoch_pending)
 			result = PGBOX_SYNC_AGAIN;
@@ -240,22 +242,27 @@ static int sync_restart(struct pgbox_sync_context *ctx)
 	return sync_reset_index(ctx);
 }
 
-static enum pgbox_sync_result sync_round(struct pgbox_sync_context *ctx)
+static int sync_read_current_position(struct pgbox_sync_context *ctx)
 {
 	struct mail_index *index = ctx->mbox->box.index;
 	struct mail_index_view *view;
-	struct pgbox_mailbox_id id;
-	struct pgbox_db_failure failure;
 
 	if (mail_index_refresh(index) < 0) {
 		mailbox_set_index_error(&ctx->mbox->box);
-		return PGBOX_SYNC_FAILED;
+		return -1;
 	}
 	view = mail_index_view_open(index);
 	sync_read_position(ctx, view);
 	mail_index_view_close(&view);
+	return 0;
+}
 
-	if (sync_query(ctx) < 0)
+static enum pgbox_sync_result sync_round(struct pgbox_sync_context *ctx)
+{
+	struct pgbox_mailbox_id id;
+	struct pgbox_db_failure failure;
+
+	if (sync_read_current_position(ctx) < 0 || sync_query(ctx) < 0)
 		return PGBOX_SYNC_FAILED;
 	if (ctx->rows.epoch_pending) {
 		pgbox_sync_get_id(ctx->mbox, &id);
@@ -306,27 +313,79 @@ static int sync_run(struct pgbox_sync_context *ctx)
 	return -1;
 }
 
+static void
+sync_begin(struct pgbox_sync_context *ctx, struct pgbox_mailbox *mbox,
+	   uint64_t own_modseq)
+{
+	i_zero(ctx);
+	ctx->mbox = mbox;
+	ctx->own_modseq = own_modseq;
+	ctx->pool = pool_alloconly_create(MEMPOOL_GROWING"pgbox sync", 1024);
+	mail_index_modseq_enable(mbox->box.index);
+}
+
+static void sync_end(struct pgbox_sync_context *ctx, bool success)
+{
+	pool_unref(&ctx->pool);
+	if (success) {
+		ctx->mbox->sync_wanted = FALSE;
+		ctx->mbox->synced_at = ctx->asked_at;
+	}
+}
+
 int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
 	       uint64_t own_modseq)
 {
 	struct pgbox_sync_context ctx;
 	int ret;
 
-	i_zero(&ctx);
-	ctx.mbox = mbox;
+	sync_begin(&ctx, mbox, own_modseq);
 	ctx.flags = flags;
-	ctx.own_modseq = own_modseq;
-	ctx.pool = pool_alloconly_create(MEMPOOL_GROWING"pgbox sync", 1024);
-	mail_index_modseq_enable(mbox->box.index);
 	T_BEGIN {
 		ret = sync_run(&ctx);
 	} T_END;
-	pool_unref(&ctx.pool);
-	if (ret == 0) {
-		mbox->sync_wanted = FALSE;
-		mbox->synced_at = ctx.asked_at;
-	}
+	sync_end(&ctx, ret == 0);
 	return ret;
+}
+
+static bool sync_own_run(struct pgbox_sync_context *ctx)
+{
+	if (sync_read_current_position(ctx) < 0 || !pgbox_sync_own_fits(ctx))
+		return FALSE;
+	ctx->mbox->modseq = ctx->own->result->modseq;
+	if (!ctx->own->result->changed)
+		return TRUE;
+	pgbox_sync_own_get_rows(ctx);
+	return sync_locked(ctx) == PGBOX_SYNC_DONE;
+}
+
+void pgbox_sync_own(struct pgbox_mailbox *mbox,
+		    const ARRAY_TYPE(pgbox_mail_change) *changes,
+		    const struct pgbox_change_result *result, bool hide)
+{
+	const struct pgbox_sync_own own = {
+		.changes = changes,
+		.result = result,
+	};
+	struct pgbox_sync_context ctx;
+	bool success;
+
+	sync_begin(&ctx, mbox, hide ? result->modseq : 0);
+	ctx.own = &own;
+	pgbox_moment_set(&ctx.asked_at);
+	T_BEGIN {
+		success = sync_own_run(&ctx);
+	} T_END;
+	sync_end(&ctx, success);
+	if (success)
+		return;
+
+	mbox->sync_wanted = TRUE;
+	if (hide && result->changed) {
+		/* A failure is not one of the command: the next sync brings
+		   the change. */
+		(void)pgbox_sync(mbox, 0, result->modseq);
+	}
 }
 
 static bool failure_is_temporary(struct mailbox *box)

@@ -228,6 +228,21 @@ changes_get_unchanged(const ARRAY_TYPE(pgbox_mail_change) *changes,
 	}
 }
 
+/* Mails that are neighbours here are so in the database: what it has more has
+   higher UIDs. */
+static void changes_find_neighbours(struct pgbox_transaction *pt)
+{
+	struct pgbox_mail_change *change;
+	uint32_t seq, last_seq = 0;
+
+	array_foreach_modifiable(&pt->changes, change) {
+		if (!mail_index_lookup_seq(pt->t->itrans->view, change->uid, &seq))
+			seq = 0;
+		change->adjoins = last_seq != 0 && seq == last_seq + 1;
+		last_seq = seq;
+	}
+}
+
 static int
 changes_write(struct pgbox_transaction *pt, struct pgbox_change_result *result_r)
 {
@@ -245,6 +260,7 @@ changes_write(struct pgbox_transaction *pt, struct pgbox_change_result *result_r
 	uint64_t max_modseq = pt->t->itrans->max_modseq;
 
 	i_zero(result_r);
+	changes_find_neighbours(pt);
 	if (pgbox_run_change(mbox->storage->db, &id, max_modseq, &pt->changes,
 			     operation.operation, result_r, &failure) == 0)
 		return 0;
@@ -323,15 +339,10 @@ static int transaction_write(struct pgbox_transaction *pt)
 		if (changes_write(pt, &result) < 0)
 			return -1;
 		conflicts_set(t->itrans, &result.conflict_uids);
-		mbox->sync_wanted = TRUE;
 		if (result.changed) {
 			pgbox_storage_changed(mbox->storage, mbox->guid);
 		}
-		if (hide && result.changed) {
-			/* a failure is not one of the command: the next sync
-			   brings the change */
-			(void)pgbox_sync(mbox, 0, result.modseq);
-		}
+		pgbox_sync_own(mbox, &pt->changes, &result, hide);
 	}
 	/* the saves' own keywords are read before this (pgbox-save.c) */
 	itrans_forget_changes(t->itrans);

@@ -46,7 +46,7 @@ declare
     v_epoch bigint;
     v_full boolean;
     v_names text[] := '{}';
-    v_uids bigint[];
+    v_ranges int8multirange;
     v_tombstones_after bigint;
 begin
     select b.* into v_box
@@ -125,19 +125,14 @@ begin
             and m.mailbox_id = p_mailbox_id
         order by m.uid;
     else
-        -- Two steps, and "limit 1": joined, the planner may read the whole mailbox.
-        v_uids := array(
-            select generate_series(lower(g.uids), upper(g.uids) - 1)
-            from unnest(
-                (
-                    select range_agg(r.uids)
-                    from pgbox.mail_change c
-                    cross join unnest(c.uids) r (uids)
-                    where c.account_id = p_account_id
-                        and c.mailbox_id = p_mailbox_id
-                        and c.modseq > p_modseq
-                )
-            ) g (uids)
+        -- Two steps, and "offset 0": joined, the planner may read the whole mailbox.
+        v_ranges := (
+            select range_agg(r.uids)
+            from pgbox.mail_change c
+            cross join unnest(c.uids) r (uids)
+            where c.account_id = p_account_id
+                and c.mailbox_id = p_mailbox_id
+                and c.modseq > p_modseq
         );
         return query
         select
@@ -154,14 +149,14 @@ begin
             null::text, null::bigint[], null::text[]
         from (
             select c.uid, c.modseq, c.flags
-            from unnest(v_uids) u (uid)
+            from unnest(v_ranges) r (uids)
             cross join lateral (
                 select x.uid, x.modseq, x.flags
                 from pgbox.mail x
                 where x.account_id = p_account_id
                     and x.mailbox_id = p_mailbox_id
-                    and x.uid = u.uid
-                limit 1
+                    and x.uid between lower(r.uids) and upper(r.uids) - 1
+                offset 0
             ) c
             where c.uid < p_uid_next
             union all

@@ -12,15 +12,8 @@ begin
         return int8multirange(int8range(p_uid[1], p_uid[1], '[]'));
     end if;
     return (
-        select coalesce(range_agg(int8range(r.first, r.last, '[]')), '{}')
-        from (
-            select min(u.uid), max(u.uid)
-            from (
-                select d.uid, d.uid - row_number() over (order by d.uid) as island
-                from (select distinct x.uid from unnest(p_uid) x (uid)) d
-            ) u
-            group by u.island
-        ) r (first, last)
+        select coalesce(range_agg(int8range(u.uid, u.uid, '[]')), '{}')
+        from unnest(p_uid) u (uid)
     );
 end
 $$;

@@ -1,7 +1,17 @@
 -- Parameters: see the function.
--- Columns: MODSEQ, whether anything changed, UIDs of conflicts.
+-- Columns: MODSEQ, whether anything changed, UIDs of conflicts; MODSEQ before,
+-- UIDVALIDITY, UIDNEXT, first \Recent UID, epoch, number of keywords; changed
+-- UIDs as first, last, ...; number of expunged mails.
 select
     c.r_modseq,
     c.r_changed,
-    c.r_conflict_uids
-from pgbox.mail_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) c
+    c.r_conflict_uids,
+    c.r_old_modseq,
+    c.r_uid_validity,
+    c.r_uid_next,
+    c.r_first_recent_uid,
+    c.r_epoch,
+    c.r_keywords,
+    c.r_changed_uids,
+    c.r_expunged
+from pgbox.mail_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) c

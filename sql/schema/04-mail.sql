@@ -78,7 +78,7 @@ comment on column pgbox.mail_change.mailbox_id is 'The mailbox.';
 comment on column pgbox.mail_change.modseq is 'MODSEQ that the command gave.';
 comment on column pgbox.mail_change.operation is 'Random number of the command, to look up whether a lost COMMIT happened.';
 comment on column pgbox.mail_change.changed_at is 'When.';
-comment on column pgbox.mail_change.uids is 'The mails; those of an expunge are not listed.';
+comment on column pgbox.mail_change.uids is 'The mails, in ranges that may go over UIDs which do not exist; those of an expunge are not listed.';
 
 create table pgbox.expunged (
     account_id bigint not null,

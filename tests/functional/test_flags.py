@@ -1,5 +1,7 @@
 """Flags and keywords: what may differ from sdbox in the differential test, but must hold."""
 
+import random
+
 import pytest
 
 from pgboxtest import messages
@@ -95,3 +97,39 @@ def test_search_of_one_flags_modseq(server, user):
         for entry in ("/flags/\\\\seen", "/flags/work"):
             assert imap.search(f'MODSEQ "{entry}" all {int(modseq)}') == [1, 3]
             assert imap.search(f'NOT MODSEQ "{entry}" all {int(modseq) + 1} SEEN') == [1]
+
+
+def random_store(choice, highest):
+    """A STORE of a few ranges, of any kind."""
+    uids = ",".join(f"{first}:{first + choice.randrange(8)}"
+                    for first in choice.sample(range(1, 41), choice.randrange(1, 4)))
+    condition = choice.choice(["", "", f"(UNCHANGEDSINCE {highest - choice.randrange(3) * 65536}) "])
+    what = choice.choice(["+FLAGS", "-FLAGS", "FLAGS", "+FLAGS", "-FLAGS"])
+    silent = choice.choice(["", ".SILENT"])
+    flags = " ".join(choice.sample(["\\Seen", "\\Flagged", "\\Draft", "Word", "word2", "Third"],
+                                   choice.randrange(1, 4)))
+    return f"UID STORE {uids} {condition}{what}{silent} ({flags})"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_own_changes_are_those_that_others_see(frontend_a, frontend_b, user, seed):
+    """A session that was up to date does not ask what became of its own change."""
+    choice = random.Random(seed)
+    with frontend_a.imap(user) as one, frontend_b.imap(user) as two:
+        for number in range(40):
+            one.append("INBOX", messages.numbered(number))
+        one.select("INBOX")
+        one.ok("STORE 5:9,20,33 +FLAGS.SILENT (\\Deleted)")
+        one.ok("EXPUNGE")
+        two.ok("SELECT INBOX (CONDSTORE)")
+        for number in range(40):
+            highest = one.status("INBOX", "HIGHESTMODSEQ")["HIGHESTMODSEQ"]
+            command = random_store(choice, highest)
+            (two if number % 7 == 6 else one).ok(command)
+            for imap in (one, two):
+                imap.ok("NOOP")
+            own = one.fetch("1:*", "UID FLAGS MODSEQ")
+            others = two.fetch("1:*", "UID FLAGS MODSEQ")
+            for values in (*own.values(), *others.values()):
+                values["FLAGS"] = set(values["FLAGS"]) - {b"\\Recent"}
+            assert own == others, command

@@ -137,18 +137,18 @@ create function tap.change(
 )
 language sql
 as $$
-    select c.*
+    select c.r_modseq, c.r_changed, c.r_conflict_uids
     from pgbox.mail_change(
         p_account_id => tap.account(),
         p_mailbox_id => tap.mailbox(p_mailbox),
         p_max_modseq => p_max_modseq,
-        p_flag_uid => case when p_add = 0 and p_remove = 0 then '{}' else p_uid end,
-        p_flag_add => case when p_add = 0 and p_remove = 0 then '{}'
-            else array_fill(p_add::smallint, array[cardinality(p_uid)]) end,
-        p_flag_remove => case when p_add = 0 and p_remove = 0 then '{}'
-            else array_fill(p_remove::smallint, array[cardinality(p_uid)]) end,
-        p_keyword_clear_uid => case when p_keyword_clear then p_uid else '{}' end,
-        p_keyword_uid => case when p_keyword_add is null and p_keyword_remove is null then '{}' else p_uid end,
+        p_first => case when p_expunge then '{}' else p_uid end,
+        p_last => case when p_expunge then '{}' else p_uid end,
+        p_flag_add => array_fill(p_add::smallint, array[cardinality(p_uid)]),
+        p_flag_remove => array_fill(p_remove::smallint, array[cardinality(p_uid)]),
+        p_keyword_clear => array_fill(p_keyword_clear, array[cardinality(p_uid)]),
+        p_keyword_range => case when p_keyword_add is null and p_keyword_remove is null then '{}'
+            else array(select generate_series(1, cardinality(p_uid))) end,
         p_keyword => case when p_keyword_add is null and p_keyword_remove is null then '{}'
             else array_fill(coalesce(p_keyword_add, p_keyword_remove), array[cardinality(p_uid)]) end,
         p_keyword_add => case when p_keyword_add is null and p_keyword_remove is null then '{}'
