@@ -6,6 +6,7 @@
 #include "array.h"
 #include "str.h"
 #include "pgbox-chunk.h"
+#include "pgbox-folding.h"
 #include "pgbox-query.h"
 #include "pgbox-message-text.h"
 #include "pgbox-search-sql.h"
@@ -161,6 +162,7 @@ int pgbox_run_text_store(struct pgbox_db *db,
 	for (i = 0; i < count; i++)
 		pgbox_db_array_add_int(ids, rows[i].message_id);
 	params_add_texts(params, rows, count);
+	pgbox_db_param_int4(params, pgbox_folding_get());
 	ret = pgbox_db_exec(db, &pgbox_query_text_store, params, &result,
 			    failure_r);
 	if (ret == 0)
@@ -190,6 +192,7 @@ int pgbox_run_search(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	pgbox_db_param_int8(params, id->mailbox_id);
 	pgbox_db_param_int8(params, range->first_uid);
 	pgbox_db_param_int8(params, range->last_uid);
+	pgbox_db_param_int4(params, pgbox_folding_get());
 	array_foreach_elem(&group->patterns, pattern)
 		pgbox_db_param_text(params, pattern);
 	if (pgbox_db_exec_timeout(db, &group->query, params,

@@ -19,8 +19,8 @@
 #define MAX_PATTERNS 200
 #define MAX_ARGS 500
 #define MAX_DEPTH 30
-/* $1 to $4 */
-#define FIRST_PATTERN_PARAM 5
+/* $1 to $5 */
+#define FIRST_PATTERN_PARAM 6
 /* What pg_trgm makes keys of */
 #define TRIGRAM_CHARS 3
 
@@ -30,7 +30,8 @@
 	"join pgbox.mail m on m.account_id = t.account_id " \
 	"and m.message_id = t.message_id " \
 	"where t.account_id = $1 and m.account_id = $1 " \
-	"and m.mailbox_id = $2 and m.uid between $3 and $4 and "
+	"and m.mailbox_id = $2 and m.uid between $3 and $4 " \
+	"and t.folding = $5 and "
 #define SQL_UNKNOWN \
 	"), array(" \
 	"select m.uid from pgbox.message_text_queue q " \
@@ -39,7 +40,17 @@
 	"where q.account_id = $1 and m.account_id = $1 " \
 	"and m.mailbox_id = $2 and m.uid between $3 and $4"
 #define SQL_UNKNOWN_HEADER " and not q.has_header"
-#define SQL_END ")"
+/* Text of other foldings is rare: the rest is read only if there is any. */
+#define SQL_FOREIGN \
+	"t.account_id = $1 and (t.folding < $5 or t.folding > $5)"
+#define SQL_END \
+	") || case when exists (" \
+	"select from pgbox.message_text t where " SQL_FOREIGN ") then array(" \
+	"select m.uid from pgbox.message_text t " \
+	"join pgbox.mail m on m.account_id = t.account_id " \
+	"and m.message_id = t.message_id " \
+	"where " SQL_FOREIGN " and m.account_id = $1 " \
+	"and m.mailbox_id = $2 and m.uid between $3 and $4) else '{}' end"
 
 enum cover {
 	/* the text says nothing about it */

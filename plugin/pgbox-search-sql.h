@@ -27,9 +27,10 @@ struct pgbox_search_group {
 	/* but these arguments below, or in the list, are true then. */
 	ARRAY_TYPE(pgbox_search_arg) exact_args;
 
-	/* Parameters: account, mailbox, first and last UID, then the
-	   patterns. One row: array of UIDs found; array of UIDs about which
-	   nothing is known, as their text is not there yet. */
+	/* Parameters: account, mailbox, first and last UID, folding
+	   (pgbox_folding_get()), then the patterns. One row: array of UIDs found; array of UIDs about which
+	   nothing is known, as their text is not there yet or was folded
+	   otherwise. */
 	struct pgbox_query query;
 	ARRAY_TYPE(const_string) patterns;
 	/* All texts have to be read: the keys are too short for the index. */

@@ -3,7 +3,7 @@
 -- Parameters: parallel arrays: accounts, messages, their text (see
 --   message_text; the header is null if there is no text at all, the body if it
 --   was not extracted), and why something is missing that must not be tried
---   again, or null.
+--   again, or null; folding of all texts.
 -- Returns how many were stored.
 -- Locks: rows of message_text_queue. Writes: message_text, message_text_queue.
 create or replace function pgbox.text_store(
@@ -17,7 +17,8 @@ create or replace function pgbox.text_store(
     p_subject_field text[],
     p_message_id_field text[],
     p_body text[],
-    p_error text[]
+    p_error text[],
+    p_folding int default 0
 )
 returns int
 language plpgsql
@@ -40,11 +41,11 @@ begin
         for update of q
     );
     insert into pgbox.message_text as old (
-        account_id, message_id, header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field,
+        account_id, message_id, folding, header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field,
         body
     )
     select
-        t.account_id, t.id, t.header, t.from_field, t.to_field, t.cc_field, t.bcc_field, t.subject_field,
+        t.account_id, t.id, p_folding, t.header, t.from_field, t.to_field, t.cc_field, t.bcc_field, t.subject_field,
         t.message_id_field, t.body
     from unnest(
         p_account_id, p_message_id, p_header, p_from_field, p_to_field, p_cc_field, p_bcc_field,
@@ -53,7 +54,8 @@ begin
     where t.id = any (v_queued)
         and t.header is not null
     on conflict (account_id, message_id) do update
-    set header = excluded.header,
+    set folding = excluded.folding,
+        header = excluded.header,
         from_field = excluded.from_field,
         to_field = excluded.to_field,
         cc_field = excluded.cc_field,
@@ -62,7 +64,8 @@ begin
         message_id_field = excluded.message_id_field,
         body = excluded.body
     -- what is there stays if another process was faster with all of it
-    where old.body is null;
+    where old.body is null
+        or old.folding <> excluded.folding;
     get diagnostics v_count = row_count;
     delete from pgbox.message_text_queue q
     using unnest(p_account_id, p_message_id, p_header, p_body) t (account_id, id, header, body)

@@ -15,6 +15,7 @@ create extension if not exists btree_gin schema pgbox_extension;
 create table pgbox.message_text (
     account_id bigint not null,
     message_id bigint not null,
+    folding int not null,
     header text collate "C" not null,
     from_field text collate "C" not null,
     to_field text collate "C" not null,
@@ -38,6 +39,9 @@ alter table pgbox.message_text
     alter column message_id_field set statistics 0,
     alter column body set statistics 0;
 
+-- Is there text of other foldings than a frontend's own?
+create index message_text_folding_idx on pgbox.message_text (account_id, folding);
+
 -- Led by the account: nobody's search reads another one's trigrams. A short
 -- pending list, since each search reads all of it.
 select format(
@@ -57,6 +61,8 @@ comment on table pgbox.message_text is
     'What SEARCH compares: text decoded and folded by Dovecot (uppercase, decomposed), so that LIKE finds exactly what Dovecot would find. Written after the delivery.';
 comment on column pgbox.message_text.account_id is 'Owner.';
 comment on column pgbox.message_text.message_id is 'The message.';
+comment on column pgbox.message_text.folding is
+    'Which Unicode tables folded it: frontends with others search the message themselves.';
 comment on column pgbox.message_text.header is 'Headers of the message and of its MIME parts.';
 comment on column pgbox.message_text.from_field is 'Values of From, as SEARCH FROM compares them.';
 comment on column pgbox.message_text.to_field is 'Values of To, as SEARCH TO compares them.';

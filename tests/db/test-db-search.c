@@ -1,12 +1,24 @@
-/* Every statement that the compiler of searches makes is one that the server
-   takes: random trees on an installed schema. Environment: PGBOX_FUZZ_STATEMENTS. */
+/* Every statement that the compilers of searches and sort programs make is one that
+   the server takes: random trees on an installed schema; and searches use the index.
+   Environment: PGBOX_FUZZ_STATEMENTS, PGBOX_PLAN_MESSAGES. */
 
 #include "test-db.h"
+#include "pgbox-query-text.h"
+#include "pgbox-sort-sql.h"
 #include "../unit/search-trees.h"
 
 #include <stdlib.h>
 
 #define STATEMENTS 2000
+#define PLAN_MESSAGES 12000
+#define FOLDING 7
+
+static unsigned int get_number(const char *variable, unsigned int number)
+{
+	const char *value = getenv(variable);
+
+	return value == NULL ? number : strtoul(value, NULL, 10);
+}
 
 static void
 run_group(struct pgbox_db *db, const struct pgbox_search_group *group)
@@ -20,6 +32,7 @@ run_group(struct pgbox_db *db, const struct pgbox_search_group *group)
 
 	for (i = 1; i <= 4; i++)
 		pgbox_db_param_int8(params, i);
+	pgbox_db_param_int4(params, FOLDING);
 	array_foreach_elem(&group->patterns, pattern)
 		pgbox_db_param_text(params, pattern);
 	if (pgbox_db_exec(db, &group->query, params, &result, &failure) < 0)
@@ -35,9 +48,7 @@ static void test_random(void **state ATTR_UNUSED)
 		.bodies = TRUE,
 	};
 	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
-	const char *statements = getenv("PGBOX_FUZZ_STATEMENTS");
-	unsigned int left = statements == NULL ? STATEMENTS :
-		strtoul(statements, NULL, 10);
+	unsigned int left = get_number("PGBOX_FUZZ_STATEMENTS", STATEMENTS);
 
 	srandom(2);
 	while (left > 0) T_BEGIN {
@@ -59,18 +70,59 @@ static void test_random(void **state ATTR_UNUSED)
 	pgbox_db_unref(&db);
 }
 
+/* All pairs of keys, in both directions, of all mails and of some */
+static void test_sort(void **state ATTR_UNUSED)
+{
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	const struct pgbox_mailbox_id id = { .account_id = 1, .mailbox_id = 1 };
+	const struct pgbox_search_range range = {
+		.first_uid = 1,
+		.last_uid = 10,
+		.timeout_msecs = TEST_TIMEOUT_MSECS,
+	};
+	unsigned int i;
+
+	for (i = 0; i < 2 * 2 * PGBOX_SORT_FIELD_COUNT *
+		     PGBOX_SORT_FIELD_COUNT; i++) T_BEGIN {
+		const struct pgbox_sort_term term[] = {
+			{ i / 4 % PGBOX_SORT_FIELD_COUNT, i % 2 != 0 },
+			{ i / 4 / PGBOX_SORT_FIELD_COUNT, i % 2 == 0 },
+		};
+		pool_t pool = pool_alloconly_create("test sort", 1024);
+		ARRAY_TYPE(pgbox_sort_term) terms;
+		ARRAY_TYPE(pgbox_int64) wanted, uids, values;
+		struct pgbox_db_failure failure;
+		bool usable, by_uids = i % 4 >= 2;
+
+		t_array_init(&terms, 2);
+		array_append(&terms, term, N_ELEMENTS(term));
+		t_array_init(&wanted, 1);
+		t_array_init(&uids, 1);
+		t_array_init(&values, 1);
+		if (pgbox_run_sort(db, &id, pgbox_sort_sql_compile(pool, &terms,
+								   by_uids),
+				   &range, FOLDING, by_uids ? &wanted : NULL,
+				   &uids, &values, &usable, &failure) < 0)
+			fail_msg("%s", failure.message);
+		assert_int_equal(array_count(&uids), 0);
+		assert_true(usable);
+		pool_unref(&pool);
+	} T_END;
+	pgbox_db_unref(&db);
+}
+
 /*
  * Plans
  */
 
 #define FILL_SQL \
-	"insert into pgbox.message_text (account_id, message_id, header," \
+	"insert into pgbox.message_text (account_id, message_id, folding, header," \
 	" from_field, to_field, cc_field, bcc_field, subject_field," \
 	" message_id_field, body)" \
-	" select n % 4 + 1, n, 'SUBJECT: ' || md5(n::text), md5((n / 9)::text)," \
+	" select n %% 4 + 1, n, 7, 'SUBJECT: ' || md5(n::text), md5((n / 9)::text)," \
 	" 'BOX@EXAMPLE.ORG', '', '', md5((n + 1)::text), ''," \
 	" upper(md5((n * 3)::text)) || ' COMMON WORDS'" \
-	" from generate_series(1, 12000) n"
+	" from generate_series(1, %u) n"
 #define FILL_MAIL_SQL \
 	"insert into pgbox.mail (account_id, mailbox_id, uid, modseq," \
 	" message_id, saved_at, flags)" \
@@ -101,7 +153,8 @@ assert_plan(struct pgbox_db *db, struct mail_search_arg *args, bool index)
 	pgbox_db_param_int8(params, 1);
 	pgbox_db_param_int8(params, 1);
 	pgbox_db_param_int8(params, 1);
-	pgbox_db_param_int8(params, 100000);
+	pgbox_db_param_int8(params, UINT32_MAX);
+	pgbox_db_param_int4(params, FOLDING);
 	array_foreach_elem(&group->patterns, pattern)
 		pgbox_db_param_text(params, pattern);
 	if (pgbox_db_exec(db, test_query("explain", t_strconcat(
@@ -114,7 +167,8 @@ assert_plan(struct pgbox_db *db, struct mail_search_arg *args, bool index)
 	}
 	pgbox_db_result_free(&result);
 	if ((strstr(str_c(plan), "message_text_trgm_idx") != NULL) != index ||
-	    (index && strstr(str_c(plan), "Index Cond: ((account_id = ") == NULL))
+	    (index && strstr(str_c(plan), "Index Cond: ((account_id = ") == NULL) ||
+	    strstr(str_c(plan), "message_text_folding_idx") == NULL)
 		fail_msg("%s\n%s", group->query.sql, str_c(plan));
 	pool_unref(&pool);
 }
@@ -129,7 +183,8 @@ static void test_plans(void **state ATTR_UNUSED)
 	struct mail_search_arg arg, other;
 	unsigned int i;
 
-	(void)test_exec(db, FILL_SQL);
+	(void)test_exec(db, t_strdup_printf(FILL_SQL,
+		get_number("PGBOX_PLAN_MESSAGES", PLAN_MESSAGES)));
 	(void)test_exec(db, FILL_MAIL_SQL);
 	(void)test_admin("vacuum analyze pgbox.message_text");
 	(void)test_admin("vacuum analyze pgbox.mail");
@@ -155,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_sort),
 		cmocka_unit_test(test_plans),
 	};
 	int ret;

@@ -113,9 +113,13 @@ def prepare(lab, server, user, state):
     assert not left, left
     if state == "half indexed":
         queue_everything(lab.postgres, user, 2, "'held back'")
+    if state == "folded otherwise":
+        lab.postgres.sql("update pgbox.message_text set folding = folding + 1, header = 'X', body = 'X', "
+                         f"subject_field = 'X', from_field = '' {of_account}")
 
 
-@pytest.mark.parametrize("state", ["not indexed", "first search", "half indexed", "indexed"])
+@pytest.mark.parametrize("state", ["not indexed", "first search", "half indexed", "indexed",
+                                   "folded otherwise"])
 def test_searches(lab, arena, frontend_a, state):
     """Each state on a frontend without index."""
     user, commands, expected, unsorted = arena

@@ -15,6 +15,8 @@
 #include <cmocka.h>
 
 #define FUZZ_TREES 5000
+/* Patterns are $6 and so on. */
+#define FIRST_PATTERN 6
 #define FUZZ_MAILS 8
 
 static void
@@ -33,7 +35,7 @@ compile(pool_t pool, struct mail_search_arg *args, bool bodies,
 /* The condition in the statement */
 static const char *group_get_condition(const struct pgbox_search_group *group)
 {
-	static const char begin[] = " between $3 and $4 and ";
+	static const char begin[] = " and t.folding = $5 and ";
 	const char *start = strstr(group->query.sql, begin), *end;
 
 	assert_non_null(start);
@@ -66,56 +68,56 @@ static const struct {
 	const char *search, *groups;
 } rows[] = {
 	/* single keys */
-	{ "BODY word", "list knows 1: t.body like $5 [%WORD%]\n" },
-	{ "TEXT word", "list knows 1: (t.header like $5 or t.body like $5) [%WORD%]\n" },
-	{ "FROM word", "list header knows 1: t.from_field like $5 [%WORD%]\n" },
-	{ "TO word", "list header knows 1: t.to_field like $5 [%WORD%]\n" },
-	{ "CC word", "list header knows 1: t.cc_field like $5 [%WORD%]\n" },
-	{ "BCC word", "list header knows 1: t.bcc_field like $5 [%WORD%]\n" },
-	{ "SUBJECT word", "list header knows 1: t.subject_field like $5 [%WORD%]\n" },
-	{ "HEADER Message-ID <a@b.cd>", "list header knows 1: t.message_id_field like $5 [%<A@B.CD>%]\n" },
-	{ "HEADER x-Some-Thing \"\"", "list header: t.header like $5 [%X-SOME-THING%]\n" },
-	{ "HEADER from word", "list header: t.header like $5 [%WORD%]\n" },
-	{ "FROM \"\"", "list header: t.header like $5 [%FROM%]\n" },
+	{ "BODY word", "list knows 1: t.body like $6 [%WORD%]\n" },
+	{ "TEXT word", "list knows 1: (t.header like $6 or t.body like $6) [%WORD%]\n" },
+	{ "FROM word", "list header knows 1: t.from_field like $6 [%WORD%]\n" },
+	{ "TO word", "list header knows 1: t.to_field like $6 [%WORD%]\n" },
+	{ "CC word", "list header knows 1: t.cc_field like $6 [%WORD%]\n" },
+	{ "BCC word", "list header knows 1: t.bcc_field like $6 [%WORD%]\n" },
+	{ "SUBJECT word", "list header knows 1: t.subject_field like $6 [%WORD%]\n" },
+	{ "HEADER Message-ID <a@b.cd>", "list header knows 1: t.message_id_field like $6 [%<A@B.CD>%]\n" },
+	{ "HEADER x-Some-Thing \"\"", "list header: t.header like $6 [%X-SOME-THING%]\n" },
+	{ "HEADER from word", "list header: t.header like $6 [%WORD%]\n" },
+	{ "FROM \"\"", "list header: t.header like $6 [%FROM%]\n" },
 	/* keys */
-	{ "BODY 50%_\\\\x", "list knows 1: t.body like $5 [%50\\%\\_\\\\X%]\n" },
-	{ "BODY ab", "list scan knows 1: t.body like $5 [%AB%]\n" },
-	{ "BODY a-", "list scan knows 1: t.body like $5 [%A-%]\n" },
-	{ "BODY ab-", "list knows 1: t.body like $5 [%AB-%]\n" },
-	{ "BODY -a", "list knows 1: t.body like $5 [%-A%]\n" },
-	{ "BODY -%_", "list scan knows 1: t.body like $5 [%-\\%\\_%]\n" },
-	{ "BODY M\xc3\xbcller", "list knows 1: t.body like $5 [%MU\xcc\x88LLER%]\n" },
-	{ "BODY \xe7\x94\xb5\xe5\xad\x90", "list scan knows 1: t.body like $5 [%\xe7\x94\xb5\xe5\xad\x90%]\n" },
-	{ "BODY x\xc2\xa0y", "list knows 1: t.body like $5 [%X Y%]\n" },
-	{ "BODY \"'; drop table mail; --\"", "list knows 1: t.body like $5 [%'; DROP TABLE MAIL; --%]\n" },
+	{ "BODY 50%_\\\\x", "list knows 1: t.body like $6 [%50\\%\\_\\\\X%]\n" },
+	{ "BODY ab", "list scan knows 1: t.body like $6 [%AB%]\n" },
+	{ "BODY a-", "list scan knows 1: t.body like $6 [%A-%]\n" },
+	{ "BODY ab-", "list knows 1: t.body like $6 [%AB-%]\n" },
+	{ "BODY -a", "list knows 1: t.body like $6 [%-A%]\n" },
+	{ "BODY -%_", "list scan knows 1: t.body like $6 [%-\\%\\_%]\n" },
+	{ "BODY M\xc3\xbcller", "list knows 1: t.body like $6 [%MU\xcc\x88LLER%]\n" },
+	{ "BODY \xe7\x94\xb5\xe5\xad\x90", "list scan knows 1: t.body like $6 [%\xe7\x94\xb5\xe5\xad\x90%]\n" },
+	{ "BODY x\xc2\xa0y", "list knows 1: t.body like $6 [%X Y%]\n" },
+	{ "BODY \"'; drop table mail; --\"", "list knows 1: t.body like $6 [%'; DROP TABLE MAIL; --%]\n" },
 	/* what has nothing to do with text */
 	{ "ALL", "" },
 	{ "UNSEEN SINCE 1-Jan-2020 LARGER 5", "" },
 	{ "OR FLAGGED KEYWORD work", "" },
 	{ "UID 1:5", "" },
 	/* lists */
-	{ "UNSEEN BODY word", "list knows 1: t.body like $5 [%WORD%]\n" },
-	{ "FROM ann BODY word", "list knows 2: t.from_field like $5 and t.body like $6 [%ANN%] [%WORD%]\n" },
-	{ "FROM ann HEADER x word", "list header knows 1: t.from_field like $5 and t.header like $6 [%ANN%] [%WORD%]\n" },
+	{ "UNSEEN BODY word", "list knows 1: t.body like $6 [%WORD%]\n" },
+	{ "FROM ann BODY word", "list knows 2: t.from_field like $6 and t.body like $7 [%ANN%] [%WORD%]\n" },
+	{ "FROM ann HEADER x word", "list header knows 1: t.from_field like $6 and t.header like $7 [%ANN%] [%WORD%]\n" },
 	/* NOT: beside an indexed key, otherwise of what is not negated */
-	{ "NOT BODY word", "part exact: t.body like $5 [%WORD%]\n" },
-	{ "NOT HEADER x word", "part header: t.header like $5 [%WORD%]\n" },
-	{ "FROM ann NOT BODY word", "list knows 2: t.from_field like $5 and not t.body like $6 [%ANN%] [%WORD%]\n" },
-	{ "FROM an NOT BODY word", "list scan header knows 1: t.from_field like $5 [%AN%]\npart exact: t.body like $5 [%WORD%]\n" },
-	{ "FROM ann NOT HEADER x word", "list header knows 1: t.from_field like $5 [%ANN%]\npart header: t.header like $5 [%WORD%]\n" },
-	{ "NOT TEXT word FROM ann", "list knows 2: not (t.header like $5 or t.body like $5) and t.from_field like $6 [%WORD%] [%ANN%]\n" },
+	{ "NOT BODY word", "part exact: t.body like $6 [%WORD%]\n" },
+	{ "NOT HEADER x word", "part header: t.header like $6 [%WORD%]\n" },
+	{ "FROM ann NOT BODY word", "list knows 2: t.from_field like $6 and not t.body like $7 [%ANN%] [%WORD%]\n" },
+	{ "FROM an NOT BODY word", "list scan header knows 1: t.from_field like $6 [%AN%]\npart exact: t.body like $6 [%WORD%]\n" },
+	{ "FROM ann NOT HEADER x word", "list header knows 1: t.from_field like $6 [%ANN%]\npart header: t.header like $6 [%WORD%]\n" },
+	{ "NOT TEXT word FROM ann", "list knows 2: not (t.header like $6 or t.body like $6) and t.from_field like $7 [%WORD%] [%ANN%]\n" },
 	/* OR */
-	{ "OR FROM ann BODY word", "list knows 1: (t.from_field like $5 or t.body like $6) [%ANN%] [%WORD%]\n" },
-	{ "OR FROM ann HEADER x word", "list header: (t.from_field like $5 or t.header like $6) [%ANN%] [%WORD%]\n" },
-	{ "OR FLAGGED BODY word", "part exact: t.body like $5 [%WORD%]\n" },
-	{ "OR NOT BODY one BODY two", "part exact: t.body like $5 [%ONE%]\npart exact: t.body like $5 [%TWO%]\n" },
-	{ "OR (FLAGGED FROM ann) (SEEN BODY word)", "list: ((t.from_field like $5) or (t.body like $6)) [%ANN%] [%WORD%]\n" },
-	{ "OR FLAGGED (SEEN BODY word)", "part knows 1: t.body like $5 [%WORD%]\n" },
-	{ "OR FLAGGED (SEEN NOT BODY word)", "part exact: t.body like $5 [%WORD%]\n" },
+	{ "OR FROM ann BODY word", "list knows 1: (t.from_field like $6 or t.body like $7) [%ANN%] [%WORD%]\n" },
+	{ "OR FROM ann HEADER x word", "list header: (t.from_field like $6 or t.header like $7) [%ANN%] [%WORD%]\n" },
+	{ "OR FLAGGED BODY word", "part exact: t.body like $6 [%WORD%]\n" },
+	{ "OR NOT BODY one BODY two", "part exact: t.body like $6 [%ONE%]\npart exact: t.body like $6 [%TWO%]\n" },
+	{ "OR (FLAGGED FROM ann) (SEEN BODY word)", "list: ((t.from_field like $6) or (t.body like $7)) [%ANN%] [%WORD%]\n" },
+	{ "OR FLAGGED (SEEN BODY word)", "part knows 1: t.body like $6 [%WORD%]\n" },
+	{ "OR FLAGGED (SEEN NOT BODY word)", "part exact: t.body like $6 [%WORD%]\n" },
 	/* Dovecot prepares the value only once */
 	{ "SUBJECT word HEADER subject other", "" },
 	{ "FROM ann OR SEEN HEADER from other", "" },
-	{ "SUBJECT word HEADER subject \"\"", "list header knows 1: t.subject_field like $5 and t.header like $6 [%WORD%] [%SUBJECT%]\n" },
+	{ "SUBJECT word HEADER subject \"\"", "list header knows 1: t.subject_field like $6 and t.header like $7 [%WORD%] [%SUBJECT%]\n" },
 };
 
 static struct mail_search_args *build(const char *search)
@@ -195,7 +197,7 @@ static void test_headers_only(void **state ATTR_UNUSED)
 	assert_int_equal(array_count(&groups), 1);
 	group_append(str, array_front(&groups));
 	assert_string_equal(str_c(str), "list header knows 1: "
-			    "t.from_field like $5 [%ANN%]\n");
+			    "t.from_field like $6 [%ANN%]\n");
 	mail_search_args_unref(&args);
 }
 
@@ -304,10 +306,12 @@ static bool evaluate_one(struct evaluation *eval)
 	assert_true(skip_word(eval, " like $"));
 	n = strtoul(eval->pos, &end, 10);
 	eval->pos = end;
-	assert_true(n >= 5 && n - 5 < array_count(&eval->group->patterns));
+	assert_true(n >= FIRST_PATTERN &&
+		    n - FIRST_PATTERN < array_count(&eval->group->patterns));
 	return like(i < PGBOX_TEXT_FIELD_COUNT ? mail->fields[i] :
 		    i == PGBOX_TEXT_FIELD_COUNT ? mail->header : mail->body,
-		    array_idx_elem(&eval->group->patterns, n - 5));
+		    array_idx_elem(&eval->group->patterns,
+				   n - FIRST_PATTERN));
 }
 
 /* No list mixes "and" and "or". */
@@ -372,7 +376,8 @@ static void test_random(void **state ATTR_UNUSED)
 		compile(pool, args, TRUE, &groups);
 		array_foreach(&groups, group) {
 			assert_int_equal(group->query.param_count,
-				4 + array_count(&group->patterns));
+				FIRST_PATTERN - 1 +
+				array_count(&group->patterns));
 			for (j = 0; j < FUZZ_MAILS; j++) {
 				test_mail_random(&mail);
 				check_mail(args, group, &mail);

@@ -1,7 +1,7 @@
 -- text_claim(), text_next(), text_store()
 begin;
 set local search_path = tap, public;
-select plan(33);
+select plan(35);
 
 create function tap.claim(p_box text, p_limit int default 10, p_bodies boolean default true, p_max_uid bigint default 100)
 returns text language sql as $$
@@ -37,6 +37,11 @@ select is(tap.store('a', 1, 'H', 'B'), 1, 'text is stored');
 select is((select (t.header, from_field, to_field, cc_field, bcc_field, subject_field, message_id_field, body)::text from pgbox.message_text t),
     '(H,F,T,C,B,S,I,B)', 'each in its column');
 select is(tap.store('a', 1, 'other', 'other'), 0, 'but not twice');
+update pgbox.message_text set folding = 1;
+select is(tap.store('a', 1, 'H', 'B'), 0, 'one that is not queued is not replaced');
+insert into pgbox.message_text_queue (account_id, message_id)
+select account_id, message_id from pgbox.message_text;
+select is(tap.store('a', 1, 'H', 'B'), 1, 'one of another folding is');
 select is(tap.store('a', 2, 'H', null), 1, 'text without body is stored');
 select is(tap.store('a', 3, null, null, 'broken'), 0, 'a message can be marked');
 select is(tap.queued(), '2,3,4,5', 'what is not complete stays queued');
