@@ -130,14 +130,15 @@ pgbox_envelope_parse_from_header(pool_t pool,
 	mail_cache_register_fields(cache, field, 1)
 #endif
 
+/* How "doveadm index" asks up to which mail there is nothing to do */
 #if HAVE_DECL_STATUS_LAST_CACHED_SEQ
-#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ STATUS_LAST_CACHED_SEQ
-#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) \
+#  define PGBOX_COMPAT_STATUS_INDEXED STATUS_LAST_CACHED_SEQ
+#  define PGBOX_COMPAT_STATUS_SET_NOT_INDEXED(status) \
 	((status)->last_cached_seq = 0)
 #else
-/* Nobody asks for it any more. */
-#  define PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ 0
-#  define PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status) ((void)(status))
+#  define PGBOX_COMPAT_STATUS_INDEXED STATUS_FTS_LAST_INDEXED_UID
+#  define PGBOX_COMPAT_STATUS_SET_NOT_INDEXED(status) \
+	((status)->fts_last_indexed_uid = 0)
 #endif
 
 /*

@@ -294,7 +294,7 @@ static void pgbox_mailbox_close(struct mailbox *box)
 /* These need the index, that is an opened mailbox. */
 #define PGBOX_STATUS_OPEN_ITEMS \
 	(STATUS_KEYWORDS | STATUS_FIRST_UNSEEN_SEQ | \
-	 STATUS_HIGHESTPVTMODSEQ | PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ)
+	 STATUS_HIGHESTPVTMODSEQ | PGBOX_COMPAT_STATUS_INDEXED)
 
 static void
 pgbox_mailbox_status_from_row(struct mailbox *box,
@@ -399,11 +399,11 @@ pgbox_mailbox_get_status(struct mailbox *box, enum mailbox_status_items items,
 	index_storage_get_open_status(box, items, status_r);
 	/* also when the index is in memory: they are the database's */
 	status_r->nonpermanent_modseqs = FALSE;
-	if ((items & PGBOX_COMPAT_STATUS_LAST_CACHED_SEQ) != 0 &&
+	if ((items & PGBOX_COMPAT_STATUS_INDEXED) != 0 &&
 	    pgbox_mailbox_want_index(PGBOX_MAILBOX(box), &want_index) < 0)
 		return -1;
 	if (want_index)
-		PGBOX_COMPAT_STATUS_SET_NOT_CACHED(status_r);
+		PGBOX_COMPAT_STATUS_SET_NOT_INDEXED(status_r);
 	return 0;
 }
 

@@ -8,6 +8,7 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 
 from . import config
 
@@ -24,19 +25,22 @@ def install_settings(plugin_path):
         return
     module = os.path.join(os.path.dirname(plugin_path), SETTINGS_MODULE)
     os.unshare(os.CLONE_NEWNS)
+    place = tempfile.mkdtemp(prefix="pgbox-modules-")
     try:
         _run("mount", "--make-rprivate", "/")
-        _run("mount", "-t", "tmpfs", "tmpfs", "/mnt")
-        shutil.copytree(MODULE_DIR, "/mnt/modules", symlinks=True)
-        os.makedirs("/mnt/modules/settings", exist_ok=True)
-        shutil.copy(module, "/mnt/modules/settings")
-        _run("mount", "--bind", "/mnt/modules", MODULE_DIR)
-        _run("umount", "/mnt")
+        _run("mount", "-t", "tmpfs", "tmpfs", place)
+        shutil.copytree(MODULE_DIR, f"{place}/modules", symlinks=True)
+        os.makedirs(f"{place}/modules/settings", exist_ok=True)
+        shutil.copy(module, f"{place}/modules/settings")
+        _run("mount", "--bind", f"{place}/modules", MODULE_DIR)
+        _run("umount", place)
     except subprocess.CalledProcessError as error:
         raise RuntimeError(
             f"{SETTINGS_MODULE} can't be shown to doveconf in {MODULE_DIR}: {error.stderr}"
             "It takes root with the right to mount; the root directory of a chroot must be a "
             "mount point.") from error
+    finally:
+        os.rmdir(place)
 
 
 def _run(*command):
