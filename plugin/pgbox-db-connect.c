@@ -187,12 +187,11 @@ static void notice_receiver(void *context, const PGresult *res)
 		db->server_left = TRUE;
 }
 
-static const char *
-connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
-	     int64_t deadline)
+int pgbox_db_connect_begin(struct pgbox_db *db,
+			   const struct pgbox_db_host *host,
+			   const char **error_r)
 {
 	const char *const *keywords, *const *values;
-	int64_t start = pgbox_db_now_msecs();
 
 	connect_get_options(db, host, &keywords, &values);
 	db->conn = PQconnectStartParams(keywords, values, 0);
@@ -200,9 +199,30 @@ connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
 		i_fatal_status(FATAL_OUTOFMEM, "PQconnectStartParams() failed");
 	(void)PQsetNoticeReceiver(db->conn, notice_receiver, db);
 	(void)PQsetErrorVerbosity(db->conn, PQERRORS_VERBOSE);
-	if (PQstatus(db->conn) == CONNECTION_BAD)
-		return t_strdup(PQerrorMessage(db->conn));
+	if (PQstatus(db->conn) == CONNECTION_BAD) {
+		*error_r = t_strdup(PQerrorMessage(db->conn));
+		return -1;
+	}
+	return 0;
+}
 
+const char *pgbox_db_connect_timeout_text(const struct pgbox_db_host *host)
+{
+	return t_strdup_printf("connection to server at \"%s\", port %s timed "
+		"out", *host->hostaddr != '\0' ? host->hostaddr : host->host,
+		*host->port != '\0' ? host->port : "default");
+}
+
+/* Returns NULL, or why it failed. */
+static const char *
+connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
+	     int64_t deadline)
+{
+	int64_t start = pgbox_db_now_msecs();
+	const char *error;
+
+	if (pgbox_db_connect_begin(db, host, &error) < 0)
+		return error;
 	switch (pgbox_db_wait_connected(db, deadline,
 					pgbox_db_now_msecs() - start)) {
 	case PGBOX_DB_WAIT_DONE:
@@ -210,10 +230,8 @@ connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
 			break;
 		return NULL;
 	case PGBOX_DB_WAIT_DEADLINE:
-		return t_strdup_printf("connection to server at \"%s\", port "
-			"%s timed out after %lld milliseconds",
-			*host->hostaddr != '\0' ? host->hostaddr : host->host,
-			*host->port != '\0' ? host->port : "default",
+		return t_strdup_printf("%s after %lld milliseconds",
+			pgbox_db_connect_timeout_text(host),
 			(long long)(pgbox_db_now_msecs() - start));
 	case PGBOX_DB_WAIT_LOST:
 		break;

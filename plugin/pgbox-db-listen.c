@@ -17,6 +17,8 @@ struct pgbox_db_listener {
 	/* pending: reads what came with the answer to a statement, or tells
 	   that the connection was lost */
 	struct timeout *to_later;
+	/* own; while it connects */
+	struct pgbox_db_connector *connector;
 	/* own; why it was lost, until that was told */
 	char *lost_reason;
 };
@@ -24,6 +26,20 @@ struct pgbox_db_listener {
 static const struct pgbox_query query_listen = {
 	.name = "listen", .sql = "listen pgbox",
 };
+
+/* A pooler has process ids of its own. */
+static int
+backend_check(const struct pgbox_db_result *result, void *context,
+	      const char **error_r)
+{
+	struct pgbox_db *db = context;
+
+	if (pgbox_db_result_int(result, 0, 0) == PQbackendPID(db->conn))
+		return 0;
+	*error_r = "There is a pooler between, which notifications don't get "
+		"through: a direct connection is needed";
+	return -1;
+}
 
 static void listener_read(struct pgbox_db_listener *listener)
 {
@@ -97,6 +113,8 @@ pgbox_db_listener_create(struct pgbox_db *db,
 	listener->callbacks = callbacks;
 	listener->context = context;
 	db->listener = listener;
+	pgbox_db_set_connected_callback(db, &pgbox_query_backend,
+					backend_check, db);
 	return listener;
 }
 
@@ -108,14 +126,16 @@ void pgbox_db_listener_destroy(struct pgbox_db_listener **_listener)
 		return;
 	*_listener = NULL;
 	listener->db->listener = NULL;
+	pgbox_db_connector_deinit(&listener->connector);
 	io_remove(&listener->io);
 	timeout_remove(&listener->to_later);
 	i_free(listener->lost_reason);
 	i_free(listener);
 }
 
-int pgbox_db_listener_start(struct pgbox_db_listener *listener,
-			    struct pgbox_db_failure *failure_r)
+static int
+listener_listen(struct pgbox_db_listener *listener,
+		struct pgbox_db_failure *failure_r)
 {
 	struct pgbox_db *db = listener->db;
 	struct pgbox_db_result *result;
@@ -139,6 +159,31 @@ int pgbox_db_listener_start(struct pgbox_db_listener *listener,
 	return 0;
 }
 
+static void
+listener_connected(const struct pgbox_db_failure *failure, void *context)
+{
+	struct pgbox_db_listener *listener = context;
+	struct pgbox_db_failure listen_failure;
+
+	/* failure lives on the data stack, not in the connector */
+	pgbox_db_connector_deinit(&listener->connector);
+	if (failure == NULL && listener_listen(listener, &listen_failure) < 0)
+		failure = &listen_failure;
+	listener->callbacks->started(failure, listener->context);
+}
+
+void pgbox_db_listener_start(struct pgbox_db_listener *listener)
+{
+	i_assert(listener->io == NULL && listener->connector == NULL);
+
+	/* A statement may have connected anew: not to be trusted with half of
+	   what was sent. */
+	pgbox_db_disconnect(listener->db, "Connecting anew to listen");
+	listener->connector = pgbox_db_connector_init(listener->db,
+						      listener_connected,
+						      listener);
+}
+
 bool pgbox_db_listener_is_listening(const struct pgbox_db_listener *listener)
 {
 	return listener->io != NULL;
@@ -153,6 +198,14 @@ int pgbox_db_listener_exec(struct pgbox_db_listener *listener,
 
 	i_assert(listener->io != NULL);
 
+	/* Nobody waits here until there is another one. */
+	if (pgbox_db_is_dead(listener->db)) {
+		pgbox_db_disconnect(listener->db,
+				    "The server closed the connection");
+		pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_UNAVAILABLE,
+				     "The server closed the connection");
+		return -1;
+	}
 	/* It may connect anew; then lost() is called, as we don't listen any
 	   more. */
 	if (pgbox_db_exec(listener->db, query, params, &result, failure_r) < 0)

@@ -12,6 +12,8 @@
 struct pgbox_db_listener;
 
 struct pgbox_db_listener_callbacks {
+	/* failure is NULL if it listens now. */
+	void (*started)(const struct pgbox_db_failure *failure, void *context);
 	/* A notification has come; own if this connection has sent it. */
 	void (*notified)(const char *payload, bool own, void *context);
 	/* The connection was lost; what was sent since may be lost, too. Called
@@ -26,10 +28,10 @@ pgbox_db_listener_create(struct pgbox_db *db,
 			 void *context);
 void pgbox_db_listener_destroy(struct pgbox_db_listener **listener);
 
-/* Connects and listens, waiting at most the connect timeout and the query
-   timeout. Returns 0, or -1 and the failure. */
-int pgbox_db_listener_start(struct pgbox_db_listener *listener,
-			    struct pgbox_db_failure *failure_r);
+/* Connects and listens; the callback says how that went. May only be called
+   when the listener was created, or that has failed, or the connection was
+   lost. */
+void pgbox_db_listener_start(struct pgbox_db_listener *listener);
 bool pgbox_db_listener_is_listening(const struct pgbox_db_listener *listener);
 
 /* Runs a statement whose result says nothing, while listening. */

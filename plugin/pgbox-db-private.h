@@ -147,6 +147,11 @@ void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state);
    the failure with state DISCONNECTED. Must not be called within a
    transaction. */
 int pgbox_db_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r);
+/* The session is established, in state CONNECTING: runs the query of the
+   connected callback, until deadline. Returns 0 with state IDLE, or -1 and the
+   failure. */
+int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
+		       struct pgbox_db_failure *failure_r);
 /* Closes the connection, whatever it is doing. What libpq has not sent yet
    will not be sent. */
 void pgbox_db_disconnect(struct pgbox_db *db, const char *reason);
@@ -160,6 +165,30 @@ int pgbox_db_conninfo_parse(struct pgbox_db *db, const char **error_r);
    DISCONNECTED. */
 int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 			   struct pgbox_db_failure *failure_r);
+
+/* Begins to connect to the host, in state CONNECTING: PQconnectPoll() goes on.
+   Returns 0, or -1 and an error. */
+int pgbox_db_connect_begin(struct pgbox_db *db,
+			   const struct pgbox_db_host *host,
+			   const char **error_r);
+const char *pgbox_db_connect_timeout_text(const struct pgbox_db_host *host);
+
+/* ---- pgbox-db-connect-async.c ---- */
+
+struct pgbox_db_connector;
+/* failure is NULL if there is a connection, in state IDLE. May free the
+   connector. */
+typedef void
+pgbox_db_connector_callback_t(const struct pgbox_db_failure *failure,
+			      void *context);
+
+/* Connects to one of the hosts within the connect timeout. The callback is called
+   once, by the ioloop. */
+struct pgbox_db_connector *
+pgbox_db_connector_init(struct pgbox_db *db,
+			pgbox_db_connector_callback_t *callback, void *context);
+/* Gives up connecting, if that is still going on. *connector may be NULL. */
+void pgbox_db_connector_deinit(struct pgbox_db_connector **connector);
 
 /* ---- pgbox-db-exec.c ---- */
 
@@ -215,6 +244,8 @@ enum pgbox_db_wait {
 enum pgbox_db_wait
 pgbox_db_wait_connected(struct pgbox_db *db, int64_t deadline,
 			int64_t start_msecs);
+/* Warns if a call of libpq that connects has taken too long. */
+void pgbox_db_connect_check_time(struct pgbox_db *db, int64_t msecs);
 /* Until libpq has given the statement to the kernel. DONE does not prove that
    it was able to: libpq reports that with the answer. */
 enum pgbox_db_wait pgbox_db_wait_sent(struct pgbox_db *db, int64_t deadline);

@@ -57,6 +57,15 @@ static short wait_socket(struct pgbox_db *db, short events, int64_t deadline)
 	return ret == 0 ? 0 : pfd.revents;
 }
 
+void pgbox_db_connect_check_time(struct pgbox_db *db, int64_t msecs)
+{
+	if (msecs > SLOW_CONNECT_CALL_MSECS) {
+		e_warning(db->event, "Connecting to PostgreSQL blocked for "
+			  "%lld milliseconds, probably in a name lookup",
+			  (long long)msecs);
+	}
+}
+
 enum pgbox_db_wait
 pgbox_db_wait_connected(struct pgbox_db *db, int64_t deadline,
 			int64_t start_msecs)
@@ -79,11 +88,7 @@ pgbox_db_wait_connected(struct pgbox_db *db, int64_t deadline,
 		longest_msecs = I_MAX(longest_msecs,
 				      pgbox_db_now_msecs() - start);
 	}
-	if (longest_msecs > SLOW_CONNECT_CALL_MSECS) {
-		e_warning(db->event, "Connecting to PostgreSQL blocked for "
-			  "%lld milliseconds, probably in a name lookup",
-			  (long long)longest_msecs);
-	}
+	pgbox_db_connect_check_time(db, longest_msecs);
 	if (expired)
 		return PGBOX_DB_WAIT_DEADLINE;
 	return status == PGRES_POLLING_OK ? PGBOX_DB_WAIT_DONE :

@@ -138,9 +138,8 @@ void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state)
  * Connecting
  */
 
-static int
-connected_check(struct pgbox_db *db, int64_t deadline,
-		struct pgbox_db_failure *failure_r)
+int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
+		       struct pgbox_db_failure *failure_r)
 {
 	const struct pgbox_db_statement stmt = {
 		.query = db->connected_query,
@@ -185,7 +184,7 @@ connect_until(struct pgbox_db *db, int64_t deadline,
 	}
 	if (pgbox_db_connect_hosts(db, deadline, failure_r) < 0)
 		return -1;
-	return connected_check(db, deadline, failure_r);
+	return pgbox_db_connected(db, deadline, failure_r);
 }
 
 static void

@@ -9,12 +9,11 @@
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-server.h"
 
-/* The service blocks for so long at most if a host doesn't answer. */
 #define CONNECT_TIMEOUT_MSECS 2000
 #define QUERY_TIMEOUT_MSECS 5000
 
-/* Between two attempts to connect; more than pgbox_db waits by itself */
-#define RETRY_MIN_MSECS 1100
+/* Between two attempts to connect */
+#define RETRY_MIN_MSECS 1000
 #define RETRY_MAX_MSECS 3000
 
 /* While it is down, or notifications are late, that is logged once in so
@@ -114,8 +113,8 @@ static void server_probe(struct pgbox_notify_server *server)
 	if (!server->probe_came && server->probe != 0) {
 		if (log_again(&server->last_down_log)) {
 			i_error("%s: Notifications don't come in: "
-				"pgbox_notify_dsn must be a direct connection, "
-				"not one through a pooler", server->name);
+				"something on the way holds them back",
+				server->name);
 		}
 		server->alive = FALSE;
 		server->callbacks->checked();
@@ -157,26 +156,34 @@ static void server_lost(const char *reason, void *context)
 	server_down(server);
 }
 
-static const struct pgbox_db_listener_callbacks listener_callbacks = {
-	.notified = server_notified,
-	.lost = server_lost,
-};
-
-static void server_start(struct pgbox_notify_server *server)
+static void
+server_started(const struct pgbox_db_failure *failure, void *context)
 {
-	struct pgbox_db_failure failure;
+	struct pgbox_notify_server *server = context;
 
-	if (pgbox_db_listener_start(server->listener, &failure) < 0) {
+	if (failure != NULL) {
 		if (log_again(&server->last_down_log)) {
 			i_error("%s: Can't listen, trying on; sessions ask "
 				"every mailbox_idle_check_interval meanwhile: "
-				"%s", server->name, failure.message);
+				"%s", server->name, failure->message);
 		}
 		server_down(server);
 		return;
 	}
 	server->probe = 0;
 	server_probe(server);
+}
+
+static const struct pgbox_db_listener_callbacks listener_callbacks = {
+	.started = server_started,
+	.notified = server_notified,
+	.lost = server_lost,
+};
+
+static void server_start(struct pgbox_notify_server *server)
+{
+	timeout_remove(&server->to);
+	pgbox_db_listener_start(server->listener);
 }
 
 bool pgbox_notify_server_is_alive(const struct pgbox_notify_server *server)

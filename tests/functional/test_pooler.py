@@ -30,6 +30,11 @@ default_pool_size = {pool_size}
 
 
 @pytest.fixture(scope="module")
+def expected_log():
+    return [r"pgbox-notify: Error: pgbox_notify_dsn: Can't listen.*There is a pooler between"]
+
+
+@pytest.fixture(scope="module")
 def pooler(lab):
     """The port of a running pgbouncer."""
     lab.postgres.sql(f"create role {ROLE} login in role pgbox_mail")
@@ -109,3 +114,19 @@ def test_mixed_transaction(servers, user):
         other.ok("NOOP")
         assert len(other.search("ALL")) == 2
         assert len(imap.search("ALL")) == 2
+
+
+def test_notifications_need_a_direct_connection(lab, pooler, user):
+    """The service says so, and sessions ask by themselves."""
+    server = lab.dovecot("tested", "listens-to-pooler", notify=True,
+                         plugin={"pgbox_notify_dsn": f"host=127.0.0.1 port={pooler} "
+                                                     f"dbname={DATABASE} user={ROLE}"},
+                         extra="mailbox_idle_check_interval = 1 secs\n")
+    wait_until(lambda: "There is a pooler between" in server.log_text(), "the line in the log")
+    assert not server.notifies()
+    with server.imap(user) as client:
+        client.select("INBOX")
+        with client.idle():
+            server.deliver(user, messages.numbered(1))
+            client.wait_for(lambda answer: answer == [b"1", b"EXISTS"], 30)
+    server.stop()

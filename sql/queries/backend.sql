@@ -1,0 +1,2 @@
+-- Columns: process that answers.
+select pg_backend_pid()
