@@ -124,10 +124,10 @@ def test_less_is_wanted(lab, host, user, value, has_body):
 
 
 CLAIMS = """
-    create table public.claim (message_id bigint, process int);
+    create table public.claim (account_id bigint, message_id bigint, process int);
     create function public.note_claim() returns trigger language plpgsql security definer as $$
     begin
-        insert into public.claim values (new.message_id, pg_backend_pid());
+        insert into public.claim values (new.account_id, new.message_id, pg_backend_pid());
         return null;
     end $$;
     create trigger note_claim after update on pgbox.message_text_queue
@@ -136,17 +136,24 @@ CLAIMS = """
 
 
 @pytest.fixture
-def claims(lab, pgbox_only):
-    """All that is taken from the queue."""
+def claims(lab, user, pgbox_only):
+    """What is taken from the queue of the user's messages."""
     lab.postgres.sql(CLAIMS)
-    yield lambda what: int(lab.postgres.value(f"select {what} from public.claim"))
+    yield lambda what: int(lab.postgres.value(f"select {what} from public.claim "
+                                              + OF_ACCOUNT.format(user)))
     lab.postgres.sql("drop trigger note_claim on pgbox.message_text_queue; "
                      "drop function public.note_claim(); drop table public.claim")
 
 
-def test_two_hosts_share_the_queue(lab, host, plain, claims, user):
+@pytest.fixture
+def second(lab, pgbox_only):
+    server = host_with_services(lab, "second")
+    yield server
+    server.stop()
+
+
+def test_two_hosts_share_the_queue(lab, host, second, plain, claims, user):
     """Both work at it, and nothing is done twice."""
-    second = host_with_services(lab, "second")
     services = [service(host), service(second)]
     for pid in services:
         os.kill(pid, signal.SIGSTOP)
@@ -159,7 +166,6 @@ def test_two_hosts_share_the_queue(lab, host, plain, claims, user):
     assert len(stored(lab, user)) == 401
     assert claims("count(*)") == claims("count(distinct message_id)") == 401
     assert claims("count(distinct process)") == 2
-    second.stop()
 
 
 def test_killed_in_the_middle(lab, host, plain, user):
@@ -207,9 +213,8 @@ def stop_with_claims(lab, user, pid):
     wait_until(stopped, "the service to have messages", interval=0.001)
 
 
-def test_hanging_process(lab, host, plain, user):
+def test_hanging_process(lab, host, second, plain, user):
     """A process that hangs loses what it has taken to another one."""
-    second = host_with_services(lab, "hangs")
     hanging, well = service(second), service(host)
     os.kill(well, signal.SIGSTOP)
     for number in range(200):
@@ -226,7 +231,6 @@ def test_hanging_process(lab, host, plain, user):
     second.deliver(user, messages.numbered(3))
     wait_extracted(lab, user)
     assert len(stored(lab, user)) == 203
-    second.stop()
 
 
 def test_restarted_database(lab, host, user):
