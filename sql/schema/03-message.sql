@@ -77,7 +77,10 @@ create table pgbox.message_chunk (
     size int not null,
     data bytea not null,
     constraint message_chunk_pkey primary key (account_id, message_id, n)
-);
+)
+-- Most messages, compressed, have two to four kilobytes: in the row itself, where
+-- two fit on a page, they need no TOAST rows and no entries in its index.
+with (toast_tuple_target = 4080);
 
 -- Compressed by the frontends, as far as it helps: the server would only try
 -- in vain.
