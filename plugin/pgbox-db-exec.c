@@ -396,9 +396,26 @@ int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	return run_wait(db, deadline, result_r, failure_r);
 }
 
-int pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
-			const struct pgbox_db_params *params,
-			struct pgbox_db_failure *failure_r)
+/*
+ * Started and finished
+ */
+
+struct pgbox_db_started {
+	/* foreign */
+	struct pgbox_db *db;
+	/* the answer has come: */
+	bool settled;
+	/* own; NULL if it has failed */
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	/* own; behind failure.message */
+	char *message;
+};
+
+struct pgbox_db_started *
+pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
+		    const struct pgbox_db_params *params,
+		    struct pgbox_db_failure *failure_r)
 {
 	const struct pgbox_db_statement stmt = {
 		.query = query,
@@ -407,17 +424,49 @@ int pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
 		.done = PGBOX_DB_STATE_IDLE,
 	};
 
-	if (pgbox_db_try_connect(db, failure_r) < 0)
-		return -1;
-	return run_start(db, &stmt, pgbox_db_now_msecs() +
-			 db->set.query_timeout_msecs, failure_r);
+	if (pgbox_db_try_connect(db, failure_r) < 0 ||
+	    run_start(db, &stmt, pgbox_db_now_msecs() +
+		      db->set.query_timeout_msecs, failure_r) < 0)
+		return NULL;
+	db->started = i_new(struct pgbox_db_started, 1);
+	db->started->db = db;
+	return db->started;
 }
 
-int pgbox_db_exec_finish(struct pgbox_db *db, struct pgbox_db_result **result_r,
+void pgbox_db_started_settle(struct pgbox_db *db)
+{
+	struct pgbox_db_started *started = db->started;
+
+	if (started == NULL)
+		return;
+	db->started = NULL;
+	started->settled = TRUE;
+	T_BEGIN {
+		if (run_wait(db, pgbox_db_now_msecs() +
+			     db->set.query_timeout_msecs, &started->result,
+			     &started->failure) < 0) {
+			started->message = i_strdup(started->failure.message);
+		}
+	} T_END;
+}
+
+int pgbox_db_exec_finish(struct pgbox_db_started **_started,
+			 struct pgbox_db_result **result_r,
 			 struct pgbox_db_failure *failure_r)
 {
-	return run_wait(db, pgbox_db_now_msecs() + db->set.query_timeout_msecs,
-			result_r, failure_r);
+	struct pgbox_db_started *started = *_started;
+
+	*_started = NULL;
+	if (!started->settled) {
+		i_assert(started->db->started == started);
+		pgbox_db_started_settle(started->db);
+	}
+	*result_r = started->result;
+	*failure_r = started->failure;
+	failure_r->message = t_strdup(started->message);
+	i_free(started->message);
+	i_free(started);
+	return *result_r != NULL ? 0 : -1;
 }
 
 /*

@@ -103,6 +103,9 @@ struct pgbox_db {
 	ARRAY(uint8_t) prepare_states;
 	/* query is NULL if none is under way */
 	struct pgbox_db_running running;
+	/* foreign: whose answer nobody has waited for yet, NULL if there is
+	   none */
+	struct pgbox_db_started *started;
 
 	const struct pgbox_query *connected_query;
 	pgbox_db_connected_callback_t *connected_callback;
@@ -223,6 +226,10 @@ bool pgbox_db_is_prepared(struct pgbox_db *db,
 /* Returns TRUE if the server did not run a statement because what was prepared
    is of no use any more: a new connection helps. */
 bool pgbox_db_prepare_is_stale(const struct pgbox_db_failure *failure);
+
+/* Waits for the answer of what pgbox_db_exec_start() has sent, so that the
+   connection can be used. */
+void pgbox_db_started_settle(struct pgbox_db *db);
 
 /* ---- pgbox-db-wait.c ---- */
 

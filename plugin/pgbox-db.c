@@ -204,6 +204,7 @@ int pgbox_db_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
 {
 	int64_t start = pgbox_db_now_msecs();
 
+	pgbox_db_started_settle(db);
 	if (db->state == PGBOX_DB_STATE_IDLE)
 		return 0;
 	i_assert(db->state == PGBOX_DB_STATE_DISCONNECTED);
@@ -232,6 +233,7 @@ int pgbox_db_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
 int pgbox_db_try_connect(struct pgbox_db *db,
 			 struct pgbox_db_failure *failure_r)
 {
+	pgbox_db_started_settle(db);
 	if (db->state == PGBOX_DB_STATE_IDLE && pgbox_db_is_dead(db))
 		pgbox_db_disconnect(db, "The server closed the connection");
 	return pgbox_db_connect(db, failure_r);
@@ -298,6 +300,7 @@ static struct pgbox_db *db_alloc(const struct pgbox_db_settings *set)
 
 static void db_free(struct pgbox_db *db)
 {
+	i_assert(db->started == NULL);
 	pgbox_db_disconnect(db, "Not used any more");
 	DLLIST_REMOVE(&all_dbs, db);
 	PQconninfoFree(db->options);

@@ -12,6 +12,7 @@ struct pgbox_query;
 struct pgbox_db;
 struct pgbox_db_params;
 struct pgbox_db_result;
+struct pgbox_db_started;
 
 enum pgbox_db_error {
 	PGBOX_DB_ERROR_NONE = 0,
@@ -217,15 +218,18 @@ int pgbox_db_exec_repeatable(struct pgbox_db *db,
 			     struct pgbox_db_failure *failure_r);
 
 /* Sends a statement and returns while the server is at work on it, so that the
-   next one can be prepared meanwhile. params are not needed any more. Returns 0,
-   or -1 and the failure: nothing has happened. Nothing else may be run until
-   pgbox_db_exec_finish(), nor may this be used within a transaction. */
-int pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
-			const struct pgbox_db_params *params,
-			struct pgbox_db_failure *failure_r);
-/* Waits for the result, at most the query timeout. Returns as pgbox_db_exec()
-   does, which would run the statement again after a deadlock. */
-int pgbox_db_exec_finish(struct pgbox_db *db, struct pgbox_db_result **result_r,
+   next one can be prepared meanwhile. Other statements may be run: they wait for
+   its answer. params are not needed any more. Returns NULL and the failure if
+   nothing has happened. Not for use within a transaction. */
+struct pgbox_db_started *
+pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
+		    const struct pgbox_db_params *params,
+		    struct pgbox_db_failure *failure_r);
+/* Waits for the result, at most the query timeout, and frees *started. Returns
+   as pgbox_db_exec() does, which would run the statement again after a
+   deadlock. */
+int pgbox_db_exec_finish(struct pgbox_db_started **started,
+			 struct pgbox_db_result **result_r,
 			 struct pgbox_db_failure *failure_r);
 
 /* An explicit transaction around several statements, for the rare case that

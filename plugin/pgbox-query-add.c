@@ -419,8 +419,8 @@ struct pgbox_upload {
 	pool_t pool;
 	struct pgbox_db_params *params;
 	struct pgbox_db_array *sizes, *data;
-	/* the server is at work on the one before */
-	bool sent;
+	/* own: the one before, which the server is at work on; or NULL */
+	struct pgbox_db_started *sent;
 };
 
 struct pgbox_upload *
@@ -439,10 +439,9 @@ upload_wait(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
 {
 	struct pgbox_db_result *result;
 
-	if (!upload->sent)
+	if (upload->sent == NULL)
 		return 0;
-	upload->sent = FALSE;
-	if (pgbox_db_exec_finish(upload->db, &result, failure_r) < 0)
+	if (pgbox_db_exec_finish(&upload->sent, &result, failure_r) < 0)
 		return -1;
 	upload->message_id = pgbox_db_result_int(result, 0, 0);
 	pgbox_db_result_free(&result);
@@ -469,14 +468,12 @@ static void upload_begin_statement(struct pgbox_upload *upload)
 static int
 upload_send(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
 {
-	int ret;
-
-	ret = pgbox_db_exec_start(upload->db, &pgbox_query_upload_chunks,
-				  upload->params, failure_r);
-	upload->sent = ret == 0;
+	upload->sent = pgbox_db_exec_start(upload->db,
+					   &pgbox_query_upload_chunks,
+					   upload->params, failure_r);
 	upload->next_n += pgbox_db_array_count(upload->sizes);
 	pool_unref(&upload->pool);
-	return ret;
+	return upload->sent != NULL ? 0 : -1;
 }
 
 int pgbox_upload_add(struct pgbox_upload *upload,

@@ -188,8 +188,7 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		     struct pgbox_db_failure *failure_r);
 
 /* Sends the chunks of a large message, which becomes one by being saved. While
-   the server stores some, the next ones are prepared: nothing else may be run
-   between init and deinit. */
+   the server stores some, the next ones are prepared. */
 struct pgbox_upload *
 pgbox_upload_init(struct pgbox_db *db, int64_t account_id);
 /* The next chunk, in their order; it is copied. Returns 0, or -1 and the failure,

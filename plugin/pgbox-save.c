@@ -1,7 +1,6 @@
-/* Saving mails. Each one is spooled while it comes in, parsed when it is
-   whole, and all of a transaction go to the database in one call when it
-   commits. Large ones, and small ones that would add up to too much memory, are
-   uploaded before. The mails in the index transaction are temporary: the real
+/* Saving mails. Each one is parsed when it is whole, and all of a transaction go
+   to the database in one call when it commits. Octets of large ones, and of
+   small ones that would add up to too much memory, are uploaded before. The mails in the index transaction are temporary: the real
    ones come by the sync, with the UIDs that the database gave.
 
    Like imapc-save.c, because UIDs are not ours to give. */
@@ -12,22 +11,15 @@
 #include "ioloop.h"
 #include "istream.h"
 #include "istream-crlf.h"
-#include "iostream-temp.h"
 #include "ostream.h"
-#include "str.h"
-#include "mail-user.h"
 #include "mail-copy.h"
 #include "index-mail.h"
-#include "pgbox-chunk.h"
 #include "pgbox-message.h"
 #include "pgbox-query-mail.h"
 #include "pgbox-storage.h"
 #include "pgbox-save.h"
+#include "pgbox-save-octets.h"
 #include "pgbox-transaction.h"
-
-/* Messages of one transaction that wait in memory for its commit: more is
-   uploaded. */
-#define PGBOX_SAVE_MEMORY_MAX_BYTES (4 * 1024 * 1024)
 
 struct mail_save_context *
 pgbox_save_alloc(struct mailbox_transaction_context *t)
@@ -90,8 +82,6 @@ static struct pgbox_save_mail *save_get_last(struct pgbox_save_context *ctx)
 int pgbox_save_begin(struct mail_save_context *_ctx, struct istream *input)
 {
 	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
-	struct mail_user *user = ctx->mbox->storage->storage.user;
-	string_t *prefix = t_str_new(128);
 	struct istream *lf_input;
 
 	ctx->failed = FALSE;
@@ -99,10 +89,7 @@ int pgbox_save_begin(struct mail_save_context *_ctx, struct istream *input)
 	if (_ctx->data.received_date == (time_t)-1)
 		_ctx->data.received_date = ioloop_time;
 	(void)pgbox_save_add(ctx);
-	mail_user_set_get_temp_prefix(prefix, user->set);
-	_ctx->data.output = iostream_temp_create_named(str_c(prefix), 0,
-						       "(pgbox save)");
-	o_stream_cork(_ctx->data.output);
+	ctx->octets = pgbox_save_octets_init(ctx, &_ctx->data.output);
 	/* as sdbox does: CRs that don't belong to a CRLF are changed by it */
 	lf_input = i_stream_create_lf(input);
 	ctx->input = i_stream_create_crlf(lf_input);
@@ -116,7 +103,8 @@ int pgbox_save_continue(struct mail_save_context *_ctx)
 
 	if (ctx->failed)
 		return -1;
-	if (index_storage_save_continue(_ctx, ctx->input, NULL) < 0) {
+	if (index_storage_save_continue(_ctx, ctx->input, NULL) < 0 ||
+	    pgbox_save_octets_failed(ctx->octets)) {
 		ctx->failed = TRUE;
 		return -1;
 	}
@@ -125,27 +113,10 @@ int pgbox_save_continue(struct mail_save_context *_ctx)
 
 /* ---- finishing one mail ---- */
 
-static size_t save_mail_memory(const struct pgbox_save_mail *save_mail)
+size_t pgbox_save_mail_get_memory(const struct pgbox_save_mail *save_mail)
 {
-	return save_mail->octets == NULL ? 0 :
+	return save_mail->stored == NULL ? 0 :
 		save_mail->octets->used + save_mail->stored->used;
-}
-
-/* The next chunk of the spool, empty at its end */
-static int
-spool_read_chunk(struct istream *spool, buffer_t *chunk)
-{
-	const unsigned char *data;
-	size_t size;
-
-	buffer_set_used_size(chunk, 0);
-	while (chunk->used < PGBOX_CHUNK_BYTES &&
-	       i_stream_read_more(spool, &data, &size) > 0) {
-		size = I_MIN(size, PGBOX_CHUNK_BYTES - chunk->used);
-		buffer_append(chunk, data, size);
-		i_stream_skip(spool, size);
-	}
-	return spool->stream_errno != 0 ? -1 : 0;
 }
 
 static int
@@ -157,87 +128,12 @@ save_set_read_error(struct pgbox_save_context *ctx, struct istream *spool)
 }
 
 static int
-spool_upload(struct pgbox_save_context *ctx, struct istream *spool,
-	     struct pgbox_chunk_encoder *encoder, struct pgbox_upload *upload)
-{
-	struct pgbox_stored_chunk chunk;
-	struct pgbox_db_failure failure;
-	buffer_t *octets = buffer_create_dynamic(default_pool,
-						 PGBOX_CHUNK_BYTES);
-	bool db_failed = FALSE;
-	int ret;
-
-	i_stream_seek(spool, 0);
-	while (!db_failed && (ret = spool_read_chunk(spool, octets)) == 0 &&
-	       octets->used > 0) {
-		pgbox_chunk_encode(encoder, octets->data, octets->used,
-				   &chunk);
-		db_failed = pgbox_upload_add(upload, &chunk, &failure) < 0;
-	}
-	buffer_free(&octets);
-	if (ret < 0)
-		return save_set_read_error(ctx, spool);
-	if (db_failed || pgbox_upload_finish(upload, &failure) < 0) {
-		/* if it was stored after all, the purge finds it: the upload is
-		   given up here in any case */
-		pgbox_mailbox_set_failure(ctx->mbox, &failure);
-		return -1;
-	}
-	return 0;
-}
-
-static int
-save_upload(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail,
-	    struct pgbox_chunk_encoder *encoder)
-{
-	struct pgbox_storage *storage = ctx->mbox->storage;
-	struct pgbox_upload *upload =
-		pgbox_upload_init(storage->db, storage->account_id);
-	int ret;
-
-	ret = spool_upload(ctx, save_mail->spool, encoder, upload);
-	save_mail->mail.message_id = pgbox_upload_deinit(&upload);
-	return ret;
-}
-
-static int
-save_to_memory(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail,
-	       struct pgbox_chunk_encoder *encoder)
-{
-	uoff_t size = save_mail->mail.message->size;
-	buffer_t *octets = buffer_create_dynamic(default_pool, I_MAX(size, 1));
-	struct pgbox_stored_chunk chunk;
-
-	i_stream_seek(save_mail->spool, 0);
-	if (spool_read_chunk(save_mail->spool, octets) < 0) {
-		buffer_free(&octets);
-		return save_set_read_error(ctx, save_mail->spool);
-	}
-	i_assert(octets->used == size);
-	pgbox_chunk_encode(encoder, octets->data, size, &chunk);
-	save_mail->octets = octets;
-	save_mail->stored = buffer_create_dynamic(default_pool,
-						  I_MAX(chunk.data_size, 1));
-	buffer_append(save_mail->stored, chunk.data, chunk.data_size);
-	save_mail->mail.data = size == 0 ? "" : save_mail->stored->data;
-	save_mail->mail.data_size = chunk.data_size;
-	ctx->memory_bytes += save_mail_memory(save_mail);
-
-	/* the same bytes for those who read the mail before the commit */
-	i_stream_unref(&save_mail->spool);
-	save_mail->spool = i_stream_create_from_data(octets->data, size);
-	return 0;
-}
-
-static int
 save_store(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
 {
 	struct mail_save_data *data = &ctx->ctx.data;
 	struct pgbox_message *message =
 		p_new(ctx->pool, struct pgbox_message, 1);
-	struct pgbox_chunk_encoder *encoder;
 	guid_128_t guid;
-	int ret;
 
 	if (pgbox_message_parse(ctx->pool, save_mail->spool, message) < 0)
 		return save_set_read_error(ctx, save_mail->spool);
@@ -250,15 +146,7 @@ save_store(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
 		save_mail->mail.guid = p_strdup(ctx->pool,
 						guid_128_to_string(guid));
 	}
-	encoder = pgbox_chunk_encoder_init(ctx->mbox->storage->set->compression,
-					   message->header_size);
-	if (message->size <= PGBOX_CHUNK_BYTES &&
-	    ctx->memory_bytes + message->size <= PGBOX_SAVE_MEMORY_MAX_BYTES)
-		ret = save_to_memory(ctx, save_mail, encoder);
-	else
-		ret = save_upload(ctx, save_mail, encoder);
-	pgbox_chunk_encoder_deinit(&encoder, save_mail->mail.sha256);
-	return ret;
+	return pgbox_save_octets_store(ctx->octets, save_mail);
 }
 
 /* Lets plugins read the mail that is being saved. */
@@ -283,7 +171,7 @@ save_set_dest_mail(struct pgbox_save_context *ctx,
 		(void)mail_set_attachment_keywords(mail);
 }
 
-static int save_finish_spool(struct pgbox_save_context *ctx)
+static int save_finish_octets(struct pgbox_save_context *ctx)
 {
 	struct mail_save_data *data = &ctx->ctx.data;
 	struct pgbox_save_mail *save_mail = save_get_last(ctx);
@@ -294,8 +182,8 @@ static int save_finish_spool(struct pgbox_save_context *ctx)
 				  o_stream_get_error(data->output));
 		return -1;
 	}
-	save_mail->spool = iostream_temp_finish(&data->output, IO_BLOCK_SIZE);
-	if (save_store(ctx, save_mail) < 0)
+	if (pgbox_save_octets_end(ctx->octets, save_mail) < 0 ||
+	    save_store(ctx, save_mail) < 0)
 		return -1;
 	save_set_dest_mail(ctx, save_mail);
 	return 0;
@@ -311,8 +199,9 @@ int pgbox_save_finish(struct mail_save_context *_ctx)
 		return -1;
 	}
 	ctx->finished = TRUE;
-	if (!ctx->failed && save_finish_spool(ctx) < 0)
+	if (!ctx->failed && save_finish_octets(ctx) < 0)
 		ctx->failed = TRUE;
+	pgbox_save_octets_deinit(&ctx->octets, save_get_last(ctx));
 	if (ctx->failed)
 		pgbox_save_remove_last(ctx);
 	o_stream_destroy(&_ctx->data.output);
@@ -351,7 +240,7 @@ struct istream *pgbox_save_open_stream(struct mail *mail)
 static void
 save_mail_free(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
 {
-	ctx->memory_bytes -= save_mail_memory(save_mail);
+	ctx->memory_bytes -= pgbox_save_mail_get_memory(save_mail);
 	i_stream_unref(&save_mail->spool);
 	buffer_free(&save_mail->octets);
 	buffer_free(&save_mail->stored);

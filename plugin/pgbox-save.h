@@ -7,6 +7,7 @@
 #include "mail-storage-private.h"
 #include "pgbox-query-mail.h"
 
+struct pgbox_save_octets;
 struct pgbox_transaction;
 
 struct pgbox_save_mail {
@@ -31,8 +32,10 @@ struct pgbox_save_context {
 	ARRAY(struct pgbox_save_mail) mails;
 	/* foreign: while ctx.copy_src_mail is set, our mail behind it */
 	struct mail *copy_source;
-	/* own: the mail that is coming in, with CRLF line ends */
+	/* own: the mail that is coming in, with CRLF line ends; */
 	struct istream *input;
+	/* own: its octets */
+	struct pgbox_save_octets *octets;
 	/* of all the mails */
 	size_t memory_bytes;
 	/* the current mail */
@@ -47,6 +50,9 @@ struct pgbox_save_context {
 struct pgbox_save_mail *pgbox_save_add(struct pgbox_save_context *ctx);
 /* Undoes the last pgbox_save_add(). */
 void pgbox_save_remove_last(struct pgbox_save_context *ctx);
+
+/* Memory that a mail holds until the end of the transaction */
+size_t pgbox_save_mail_get_memory(const struct pgbox_save_mail *save_mail);
 
 /* Writes all mails to the database (pgbox-save-write.c). Returns 0, or -1 with
    the storage's error set and nothing written. */

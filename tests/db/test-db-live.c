@@ -435,6 +435,83 @@ static void test_prepared_is_stale(void **state ATTR_UNUSED)
 	pgbox_db_unref(&db);
 }
 
+static int64_t finish_started(struct pgbox_db_started **started)
+{
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	int64_t value;
+
+	assert_int_equal(pgbox_db_exec_finish(started, &result, &failure), 0);
+	assert_null(*started);
+	value = pgbox_db_result_int(result, 0, 0);
+	pgbox_db_result_free(&result);
+	return value;
+}
+
+static struct pgbox_db_started *start(struct pgbox_db *db, const char *sql)
+{
+	struct pgbox_db_started *started;
+	struct pgbox_db_failure failure;
+
+	started = pgbox_db_exec_start(db, test_query("started", sql), NULL,
+				      &failure);
+	assert_non_null(started);
+	return started;
+}
+
+static void test_started(void **state ATTR_UNUSED)
+{
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	struct pgbox_db_started *first, *second;
+	int64_t start_msecs = pgbox_db_now_msecs();
+
+	first = start(db, "select 1 from pg_sleep(0.5)");
+	assert_true(pgbox_db_now_msecs() - start_msecs < 400);
+	assert_int_equal(finish_started(&first), 1);
+	assert_true(pgbox_db_now_msecs() - start_msecs >= 500);
+
+	/* others wait, and take nothing away */
+	first = start(db, "select 1");
+	assert_int_equal(test_exec(db, "select 2"), 2);
+	second = start(db, "select 3");
+	assert_int_equal(test_exec(db, "select 4"), 4);
+	assert_int_equal(finish_started(&second), 3);
+	assert_int_equal(finish_started(&first), 1);
+	pgbox_db_unref(&db);
+}
+
+static void test_started_fails(void **state ATTR_UNUSED)
+{
+	static const struct {
+		const char *sql;
+		enum pgbox_db_error error;
+		const char *sqlstate;
+	} tests[] = {
+		{ "select 1 / 0", PGBOX_DB_ERROR_INTERNAL, "22012" },
+		{ "select 1 from pg_sleep(60)", PGBOX_DB_ERROR_TIMEOUT, "57014" },
+		{ "select 1 from pg_terminate_backend(pg_backend_pid())",
+		  PGBOX_DB_ERROR_UNCERTAIN, "57P01" },
+	};
+	struct pgbox_db *db = test_db_open(NULL, 500, 5000);
+	struct pgbox_db_started *started;
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(tests) * 2; i++) {
+		started = start(db, tests[i / 2].sql);
+		/* whoever waits for the answer */
+		if (i % 2 == 1)
+			assert_int_equal(test_exec(db, "select 5"), 5);
+		assert_int_equal(pgbox_db_exec_finish(&started, &result,
+						      &failure), -1);
+		assert_null(result);
+		test_assert_failure(&failure, tests[i / 2].error,
+				    tests[i / 2].sqlstate);
+	}
+	pgbox_db_unref(&db);
+}
+
 static const struct {
 	const char *conninfo, *error; /* NULL = valid */
 } conninfos[] = {
@@ -548,6 +625,8 @@ int main(void)
 		cmocka_unit_test(test_transaction),
 		cmocka_unit_test(test_deferred_constraint),
 		cmocka_unit_test(test_connected_callback),
+		cmocka_unit_test(test_started),
+		cmocka_unit_test(test_started_fails),
 		cmocka_unit_test(test_prepared),
 		cmocka_unit_test(test_prepared_is_stale),
 		cmocka_unit_test(test_session_is_clean),
