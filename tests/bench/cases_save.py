@@ -126,11 +126,12 @@ class Append(Case):
     target = "rate >= 1.0"
     octets = DELIVERY_SIZE
     divisor = 1
+    make = staticmethod(message)
 
     def __init__(self, bench):
         super().__init__(bench)
         self.user = bench.users(self.name, 1)[0]
-        self.data = message(1, self.octets)
+        self.data = self.make(1, self.octets)
         self.count = max(2, self.size.deliveries // self.divisor)
         self.clients = {}
 
@@ -156,17 +157,19 @@ class Append10k(Append):
 
 class Append100k(Append):
     name = "append-100k"
-    title = "APPEND 100 KB"
+    title = "APPEND 100 KB, with attachment"
     octets = 100 * KILO
     divisor = 3
+    make = staticmethod(message_with_attachment)  # a text of that size compresses too well
 
 
 class Append10m(Append):
     name = "append-10m"
-    title = "APPEND 10 MB"
+    title = "APPEND 10 MB, with attachment"
     octets = 10 * KILO * KILO
     divisor = 100
     rounds = 5
+    make = staticmethod(message_with_attachment)
 
 
 class Multiappend(Append):
