@@ -8,6 +8,7 @@ import pytest
 
 from pgboxtest import messages
 from pgboxtest.lmtp import LmtpClient
+from pgboxtest.process import wait_until
 
 GENERATED = 400
 ROUND_TRIP = int(os.environ.get("PGBOX_ROUND_TRIP", "2000"))
@@ -239,3 +240,32 @@ def test_mbsync_round_trip(frontend_a, frontend_b, user, tmp_path):
     sent = read_maildir(first / "INBOX")
     assert len(sent) == ROUND_TRIP
     assert read_maildir(second / "INBOX") == sent
+
+
+def test_large_mail_from_another_account(lab, frontend_a, user, pgbox_only):
+    """Source and destination share a connection: a chunk is read while another is stored."""
+    other = lab.new_user("other")
+    data = messages.with_attachment(5 * 1024 * 1024)
+    with frontend_a.imap(other) as imap:
+        imap.append("INBOX", data)
+    frontend_a.clear_cache(other)
+    frontend_a.doveadm("copy", "-u", user, "INBOX", "user", other, "mailbox", "INBOX", "all")
+    with frontend_a.imap(user) as imap:
+        imap.select("INBOX")
+        assert imap.fetch(1, "BODY.PEEK[]")[1]["BODY[]"] == data
+
+
+def test_interrupted_append_leaves_nothing(lab, frontend_a, user, pgbox_only):
+    """A client that goes in the middle of a large message; what was uploaded goes, too."""
+    data = messages.with_attachment(5 * 1024 * 1024)
+    with frontend_a.imap(user) as imap:
+        imap.socket.sendall(b"x APPEND INBOX {%d+}\r\n" % len(data) + data[:4 * 1024 * 1024])
+        wait_until(lambda: uploads(lab) > 0, "the first chunks")
+        imap.socket.close()
+    wait_until(lambda: uploads(lab) == 0, "the upload to be removed")
+    with frontend_a.imap(user) as imap:
+        assert imap.status("INBOX", "MESSAGES") == {"MESSAGES": 0}
+
+
+def uploads(lab):
+    return int(lab.postgres.value("select count(*) from pgbox.message_upload"))
