@@ -194,7 +194,8 @@ class Mixed(Case):
 
     def setup(self, side):
         for name in self.names:
-            append_many(side.server("fill"), name, "INBOX", min(200, self.size.part), 4000)
+            append_many(side.server("fill"), name, "INBOX", min(200, self.size.part),
+                        lambda _number: 4000)
             with FastImap(side.server(), name) as imap:
                 for folder in ("Archive", "Sent", "Trash"):
                     imap.run(f"CREATE {folder}")

@@ -277,7 +277,7 @@ class Growth(Case):
         self.times = []  # for each size: of each side a delivery and a STORE, seconds
 
     def setup(self, side):
-        append_many(side.server("fill"), self.user, "INBOX", 1000, 600)
+        append_many(side.server("fill"), self.user, "INBOX", 1000, lambda _number: 600)
         if side.name == "pgbox":
             for count in self.sizes:
                 multiply(side.lab.postgres, self.user, count)
