@@ -12,7 +12,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_box pgbox.mailbox;
-    v_epoch bigint := pgbox.current_epoch();
+    v_epoch bigint;
 begin
     select * into v_box
     from pgbox.mailbox b
@@ -24,6 +24,14 @@ begin
         raise exception using
             errcode = 'PB404',
             message = format('mailbox %s of account %s does not exist', p_mailbox_id, p_account_id);
+    end if;
+    -- As current_epoch(), which is called only when it has something to do:
+    -- this runs in every change.
+    select e.epoch into v_epoch
+    from pgbox.epoch e
+    where e.timeline = ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int;
+    if not found then
+        v_epoch := pgbox.current_epoch();
     end if;
     if v_box.epoch <> v_epoch then
         -- Commits of the last epoch may be lost: jump far over every UID and

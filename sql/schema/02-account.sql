@@ -39,7 +39,8 @@ create table pgbox.mailbox (
     constraint mailbox_account_fkey foreign key (account_id)
         references pgbox.account (account_id) on delete cascade,
     constraint mailbox_guid_key unique (account_id, guid),
-    constraint mailbox_name_check check (name <> '' and '/' || name || '/' !~ '//'),
+    -- No regular expression: every change of a mail checks it.
+    constraint mailbox_name_check check (name <> '' and strpos('/' || name || '/', '//') = 0),
     constraint mailbox_uid_validity_check check (uid_validity between 1 and 4294967295),
     constraint mailbox_uid_next_check check (uid_next between 1 and 4294967296),
     constraint mailbox_counters_check check (messages >= 0 and unseen between 0 and messages and bytes >= 0)
