@@ -159,8 +159,8 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
-def run(bench, classes, rounds=None, progress=lambda text: None):
-    """All outcomes, in the order of the cases."""
+def run(bench, classes, rounds=None, progress=lambda text: None, done=lambda outcomes: None):
+    """All outcomes, in the order of the cases; `done` gets those there are, after each case."""
     outcomes = []
     for number, case_class in enumerate(classes):
         start = time.monotonic()
@@ -171,6 +171,7 @@ def run(bench, classes, rounds=None, progress=lambda text: None):
         outcomes.append(outcome)
         progress(f" {time.monotonic() - start:.0f} s\n")
         progress(report.lines_of(outcome))
+        done(outcomes)
     alarming = [line for server in bench.lab.instances for line in server.take_alarming_lines()]
     if alarming:
         progress("Errors were logged:\n" + "\n".join(alarming[:20]) + "\n")
@@ -194,11 +195,13 @@ def main(arguments):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     bench = Bench(SCALES[options.scale], options.sdbox_fsync)
     try:
-        outcomes = run(bench, classes, options.rounds, progress)
+        bench.lab.age_wal()
         notes = report.circumstances(bench, options)
+        # a run that is stopped leaves what it has
+        run(bench, classes, options.rounds, progress,
+            lambda outcomes: report.write(options.output, outcomes, notes))
     finally:
         bench.close()
-    report.write(options.output, outcomes, notes)
     try:
         report.plot(options.output)
     except (OSError, subprocess.CalledProcessError) as error:

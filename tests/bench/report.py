@@ -78,7 +78,7 @@ def circumstances(bench, options):
     return (f"Dovecot {dovecot}, PostgreSQL {version} (fsync and synchronous_commit on, "
             f"shared_buffers 512MB), sdbox with mail_fsync={options.sdbox_fsync}, "
             f"{os.cpu_count()} cores ({model}), clients on the same machine; "
-            f"scale {options.scale}.")
+            f"scale {options.scale}; load average at the beginning {os.getloadavg()[0]:.1f}.")
 
 
 def write(directory, outcomes, notes):

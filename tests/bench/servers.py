@@ -14,7 +14,7 @@ from pgboxtest.postgres import Postgres
 POSTGRES_SETTINGS = {
     "shared_buffers": "512MB", "synchronous_commit": "on",
     "max_connections": 200,
-    "checkpoint_timeout": "15min", "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min", "max_wal_size": "4GB", "min_wal_size": "1GB",
     "shared_preload_libraries": "pg_stat_statements",
 }
 PLUGIN_SETTINGS = {"pgbox_query_timeout": "120s"}
@@ -34,6 +34,14 @@ class BenchLab(Lab):
             self._postgres.sql("create extension pg_stat_statements")
             self._postgres.sql("create extension pg_walinspect")
         return self._postgres
+
+    def age_wal(self):
+        """Fill min_wal_size with used WAL files: a server that has run for an hour writes to
+        these again, and doesn't make a new one of zeros for each 16 MB."""
+        self.postgres.sql("do $$ begin for i in 1 .. 60 loop "
+                          "perform pg_logical_emit_message(false, 'bench', ''), pg_switch_wal(); "
+                          "end loop; end $$")
+        self.postgres.sql("checkpoint")
 
 
 class Side:
