@@ -244,7 +244,11 @@ void pgbox_save_octets_deinit(struct pgbox_save_octets **_octets,
 		pgbox_chunk_encoder_deinit(&octets->encoder,
 					   save_mail->mail.sha256);
 	}
-	o_stream_destroy(&octets->spool);
+	if (octets->spool != NULL) {
+		/* of a mail that isn't saved: its errors don't matter */
+		o_stream_abort(octets->spool);
+		o_stream_destroy(&octets->spool);
+	}
 	buffer_free(&octets->chunk);
 	i_free(octets);
 }
