@@ -55,6 +55,19 @@ pgbox_envelope_parse_from_header(pool_t pool,
 #endif
 }
 
+/* As Dovecot writes them into its cache file: without UTF-8 in quoted strings */
+#ifdef HAVE_ENUM_IMAP_QUOTE_FLAGS
+#  define PGBOX_COMPAT_ENVELOPE_WRITE(envelope, str) \
+	imap_envelope_write(envelope, str, 0)
+#  define PGBOX_COMPAT_BODYSTRUCTURE_WRITE(part, str, error_r) \
+	imap_bodystructure_write(part, str, TRUE, 0, error_r)
+#else
+#  define PGBOX_COMPAT_ENVELOPE_WRITE(envelope, str) \
+	imap_envelope_write(envelope, str)
+#  define PGBOX_COMPAT_BODYSTRUCTURE_WRITE(part, str, error_r) \
+	imap_bodystructure_write(part, str, TRUE, error_r)
+#endif
+
 /*
  * Settings
  */

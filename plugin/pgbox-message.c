@@ -263,11 +263,11 @@ message_finish(struct pgbox_message_parser *parser, struct message_part *root)
 	message->mime_parts = buf;
 
 	str = str_new(parser->pool, 256);
-	imap_envelope_write(parser->envelope, str);
+	PGBOX_COMPAT_ENVELOPE_WRITE(parser->envelope, str);
 	message->envelope = str_c(str);
 
 	str = str_new(parser->pool, 256);
-	if (imap_bodystructure_write(root, str, TRUE, &error) < 0)
+	if (PGBOX_COMPAT_BODYSTRUCTURE_WRITE(root, str, &error) < 0)
 		i_panic("pgbox: bodystructure of a parsed message: %s", error);
 	message->bodystructure = str_c(str);
 
