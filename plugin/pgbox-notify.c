@@ -210,3 +210,17 @@ pgbox_notify_get_file(struct pgbox_notify *notify, const guid_128_t guid)
 	}
 	return path;
 }
+
+void pgbox_notify_write_file(const char *path)
+{
+	int fd;
+
+	fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	if (pwrite(fd, PGBOX_NOTIFY_FILE_CONTENT,
+		   strlen(PGBOX_NOTIFY_FILE_CONTENT), 0) < 0) {
+		/* a watcher that misses it finds the change later */
+	}
+	i_close_fd(&fd);
+}

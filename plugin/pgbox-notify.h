@@ -30,6 +30,9 @@ bool pgbox_notify_is_alive(struct pgbox_notify *notify);
 const char *
 pgbox_notify_get_file(struct pgbox_notify *notify, const guid_128_t guid);
 
+/* Wakes all who watch the file, if it is there and we may. */
+void pgbox_notify_write_file(const char *path);
+
 /* ---- pgbox-watch.c: waiting for changes ---- */
 
 struct pgbox_watch_settings {

@@ -38,8 +38,8 @@ struct watched_file {
 	/* which file of this path */
 	dev_t dev;
 	ino_t ino;
-	/* when we began */
-	time_t mtime;
+	/* before we began: if it is another one, there is something to read */
+	struct timespec mtime;
 	/* NULL if it isn't there */
 	struct io *io;
 	ARRAY(struct pgbox_watch *) watches;
@@ -84,13 +84,22 @@ static void file_renew(struct watched_file *file)
 	struct stat st;
 
 	io_remove(&file->io);
-	if (io_add_notify(file->path, file_event, file,
-			  &file->io) == IO_NOTIFY_ADDED &&
-	    stat(file->path, &st) == 0) {
+	if (stat(file->path, &st) == 0 &&
+	    io_add_notify(file->path, file_event, file,
+			  &file->io) == IO_NOTIFY_ADDED) {
 		file->dev = st.st_dev;
 		file->ino = st.st_ino;
-		file->mtime = st.st_mtime;
+		file->mtime = st.st_mtim;
 	}
+}
+
+static bool file_was_written(const struct watched_file *file)
+{
+	struct stat st;
+
+	return stat(file->path, &st) == 0 &&
+		(st.st_mtim.tv_sec != file->mtime.tv_sec ||
+		 st.st_mtim.tv_nsec != file->mtime.tv_nsec);
 }
 
 static struct watched_file *
@@ -266,11 +275,24 @@ struct pgbox_watch *pgbox_watch_init(const struct pgbox_watch_settings *set)
 		watch_add_files(watch);
 	} T_END;
 	if (watch->file != NULL &&
-	    watch->file->mtime >= time(NULL) - MISSED_SECS) {
+	    watch->file->mtime.tv_sec >= time(NULL) - MISSED_SECS) {
 		watch->to_changed = timeout_add_short(FIRST_DELAY_MSECS,
 						      watch_call, watch);
+		/* not to sleep through it */
+		if (watch->set.moved != NULL)
+			watch->set.moved(NULL, watch->set.context);
 	}
 	return watch;
+}
+
+/* imap-hibernate, if that takes over, sees what is written from then on. What
+   came just before, we may not have seen: Dovecot's ioloop runs timeouts, and so
+   hibernates, before it reads. */
+static void watch_hand_over(struct pgbox_watch *watch)
+{
+	if (watch->file != NULL && watch->file->io != NULL &&
+	    watch->to_changed == NULL && file_was_written(watch->file))
+		pgbox_notify_write_file(watch->file->path);
 }
 
 void pgbox_watch_deinit(struct pgbox_watch **_watch)
@@ -280,6 +302,7 @@ void pgbox_watch_deinit(struct pgbox_watch **_watch)
 	if (watch == NULL)
 		return;
 	*_watch = NULL;
+	watch_hand_over(watch);
 	watch_remove_files(watch);
 	timeout_remove(&watch->to_changed);
 	timeout_remove(&watch->to_poll);

@@ -4,6 +4,7 @@ A session hibernates after one second of IDLE; only the wake-up file brings it b
 """
 
 import os
+import signal
 import time
 
 import pytest
@@ -188,6 +189,24 @@ def test_no_connection(lab, frontends, user):
                "the connections of the sessions to be closed")
     for client in clients:
         client.close()
+
+
+def test_change_while_it_falls_asleep(frontends, user):
+    """The process was told of a change and hibernates before it looks: for Dovecot's event loop
+    time comes first."""
+    here, there = frontends
+    add(here, user, 1)
+    with here.imap(user) as client:
+        client.select("INBOX")
+        tag = begin_idle(client)
+        [pid] = here.processes("imap")
+        os.kill(pid, signal.SIGSTOP)
+        there.deliver(user, messages.numbered(2))
+        # until after its time to hibernate, and the notification has come
+        time.sleep(2)
+        os.kill(pid, signal.SIGCONT)
+        told(client, is_answer(b"2", b"EXISTS"))
+        assert end_idle(client, tag).ok
 
 
 def test_service_killed_while_it_sleeps(frontends, user):
