@@ -1,5 +1,6 @@
 """A private PostgreSQL cluster with the pgbox schema in it."""
 
+import contextlib
 import glob
 import json
 import os
@@ -159,6 +160,17 @@ class Postgres:
             raise AssertionError(f"{query}\n{done.stderr}")
         text = done.stdout.rstrip("\n")
         return [row.split("\x1f") for row in text.split("\x1e")] if text else []
+
+    @contextlib.contextmanager
+    def holding(self, query):
+        """Leaves a transaction open behind a query, for the locks that it takes."""
+        with subprocess.Popen([f"{self.bindir}/psql", "-XAtq", "-d", self.dsn()], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as psql:
+            psql.stdin.write(f"begin; {query}; select 'done';\n")
+            psql.stdin.flush()
+            assert psql.stdout.readline() == "done\n"
+            yield
+            psql.stdin.close()
 
     def value(self, query):
         """The single value of a query, as string."""

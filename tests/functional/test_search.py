@@ -1,0 +1,165 @@
+"""SEARCH beyond its answers, which differential/test_search.py compares: updates, saved results,
+doveadm, Sieve, settings, and what becomes of a search when nobody waits for it."""
+
+import os
+import shutil
+
+import pytest
+
+from pgboxtest import config, messages
+from pgboxtest.dovecot import MAIL_USER
+from pgboxtest.process import wait_until
+
+MAILS = 12  # more than Dovecot matches itself
+STUCK = "lock table pgbox.message_text"  # no search can read a text
+
+
+def mail(number, word="nothing"):
+    return messages.crlf(f"From: sender{number}@example.org\nSubject: about {number}\n\n"
+                         f"Text with {word} in it, number {number}.\n".encode())
+
+
+def fill(imap):
+    for number in range(1, MAILS + 1):
+        imap.append("INBOX", mail(number, "needle" if number % 3 == 0 else "hay"))
+    imap.select("INBOX")
+
+
+def test_context_updates(server, user):
+    """CONTEXT=SEARCH (RFC 5267): a result follows what other sessions add and expunge."""
+    with server.imap(user) as imap, server.imap(user) as other:
+        fill(imap)
+        other.select("INBOX")
+        tag = imap.send("UID SEARCH RETURN (UPDATE ALL) BODY needle")
+        assert imap.wait(tag).named("ESEARCH")[0][-1] == b"3,6,9,12"
+        other.append("INBOX", mail(13, "NEEDLE"))
+        other.append("INBOX", mail(14))
+        told = imap.ok("NOOP").named("ESEARCH")
+        assert [row[-1] for row in told] == [[b"0", b"13"]]
+        assert b"ADDTO" in told[0] and tag in told[0][0]
+        other.ok("STORE 6,7 +FLAGS (\\Deleted)")
+        other.ok("EXPUNGE")
+        told = imap.ok("NOOP").named("ESEARCH")
+        assert [row[-1] for row in told] == [[b"0", b"6"]]
+        assert b"REMOVEFROM" in told[0]
+
+
+def test_sorted_context(server, user):
+    with server.imap(user) as imap:
+        fill(imap)
+        told = imap.ok("UID SORT RETURN (ALL COUNT) (REVERSE FROM) UTF-8 BODY needle").named("ESEARCH")
+        assert told[0][-4:] == [b"ALL", b"9,6,3,12", b"COUNT", b"4"] or \
+            told[0][-4:] == [b"COUNT", b"4", b"ALL", b"9,6,3,12"]
+
+
+def test_saved_result(server, user):
+    """SEARCHRES (RFC 5182), and COUNT without the numbers."""
+    with server.imap(user) as imap:
+        fill(imap)
+        assert not imap.ok("SEARCH RETURN (SAVE) BODY needle").named("ESEARCH")
+        assert sorted(imap.fetch("$", "UID", uid=False)) == [3, 6, 9, 12]
+        told = imap.ok("UID SEARCH RETURN (COUNT) $ NOT FROM sender6@").named("ESEARCH")
+        assert told[0][-2:] == [b"COUNT", b"3"]
+        assert imap.search("$ SUBJECT 9") == [9]
+
+
+def test_fuzzy_is_absent(server, user):
+    with server.imap(user) as imap:
+        assert "SEARCH=FUZZY" not in imap.capabilities()
+
+
+def test_doveadm(server, user):
+    with server.imap(user) as imap:
+        fill(imap)
+    found = server.doveadm("search", "-u", user, "mailbox", "INBOX", "body", "needle", "not",
+                           "subject", "about 6").stdout.decode()
+    assert [line.split()[-1] for line in found.splitlines()] == ["3", "9", "12"]
+    fetched = server.doveadm("fetch", "-u", user, "hdr.subject", "mailbox", "INBOX", "text",
+                             "SENDER12").stdout.decode()
+    assert "about 12" in fetched and "about 11" not in fetched
+
+
+def queue_of(lab, user):
+    return lab.postgres.value("select count(*) from pgbox.message_text_queue join pgbox.account "
+                              f"using (account_id) where name = '{user}'")
+
+
+def test_doveadm_index(lab, frontend_a, user, pgbox_only):  # pylint: disable=unused-argument
+    with frontend_a.imap(user) as imap:
+        fill(imap)
+    assert queue_of(lab, user) == str(MAILS)
+    frontend_a.doveadm("index", "-u", user, "INBOX")
+    assert queue_of(lab, user) == "0"
+
+
+@pytest.mark.parametrize("value", ["yes", "headers", "no"])
+def test_how_much_text(lab, user, value, pgbox_only):  # pylint: disable=unused-argument
+    """The answers are the same."""
+    server = lab.dovecot("tested", value, plugin={"pgbox_search_text": value})
+    with server.imap(user) as imap:
+        fill(imap)
+        server.doveadm("index", "-u", user, "INBOX")
+        assert imap.search("BODY needle") == [3, 6, 9, 12]
+        assert imap.search("FROM sender3@ TEXT NEEDLE") == [3]
+        assert imap.search("NOT SUBJECT 1 NOT BODY needle") == [2, 4, 5, 7, 8]
+    stored = lab.postgres.sql("select count(*), count(body) from pgbox.message_text join pgbox.account "
+                              f"using (account_id) where name = '{user}'")[0]
+    assert stored == {"yes": ["12", "12"], "headers": ["12", "0"], "no": ["0", "0"]}[value]
+    server.stop()
+
+
+SIEVE = """\
+require ["body", "fileinto", "mailbox"];
+if body :contains "needle" { fileinto :create "found"; stop; }
+if header :contains "subject" "about 2" { fileinto :create "two"; stop; }
+"""
+
+
+@pytest.mark.parametrize("backend", ["sdbox", "tested"])
+def test_sieve_looks_into_new_mail(lab, user, backend):
+    server = lab.dovecot(backend, "sieve", delivery_plugins=["sieve"], extra=config.sieve())
+    path = os.path.join(server.user_home(user), ".dovecot.sieve")
+    with open(path, "w", encoding="utf-8") as script:
+        script.write(SIEVE)
+    shutil.chown(path, MAIL_USER, MAIL_USER)
+    for number, word in enumerate(["hay", "hay", "NEEDLE"], start=1):
+        server.deliver(user, mail(number, word))
+    with server.imap(user) as imap:
+        assert [imap.status(name, "MESSAGES")["MESSAGES"] for name in ("INBOX", "two", "found")] \
+            == [1, 1, 1]
+    server.stop()
+
+
+def searching(lab):
+    return lab.postgres.sql("select pid from pg_stat_activity where usename = 'pgbox_frontend' and "
+                            "state = 'active' and query like '%message_text t%'")
+
+
+@pytest.fixture(scope="module")
+def impatient(lab):
+    server = lab.dovecot("tested", "impatient", plugin={"pgbox_search_timeout": "2s"})
+    yield server
+    server.stop()
+
+
+def test_search_that_takes_too_long(lab, impatient, user, pgbox_only):  # pylint: disable=unused-argument
+    """It is cancelled in the server, the client is told, and the session goes on."""
+    with impatient.imap(user) as imap:
+        fill(imap)
+        with lab.postgres.holding(STUCK):
+            result = imap.command("SEARCH BODY needle")
+            assert result.status.word == "NO" and b"too long" in result.status.text
+            assert not searching(lab)
+        assert imap.search("BODY needle") == [3, 6, 9, 12]
+
+
+def test_client_that_goes_away(lab, impatient, user, pgbox_only):  # pylint: disable=unused-argument
+    """Its search ends with the deadline at the latest, and the process with it."""
+    imap = impatient.imap(user)
+    fill(imap)
+    with lab.postgres.holding(STUCK):
+        imap.send("SEARCH BODY needle")
+        wait_until(lambda: searching(lab), "the search to begin")
+        imap.close()
+        wait_until(lambda: not searching(lab), "the search to end", timeout=20)
+        wait_until(lambda: not impatient.processes("imap"), "the process to end", timeout=20)
