@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from pgboxtest import messages
-from pgboxtest.process import wait_until
+from pgboxtest.process import port_answers, start_server, wait_until
 
 POLL = "mailbox_idle_check_interval = 1 secs\n"
 
@@ -93,3 +93,54 @@ def test_no_directory(server, user):
         server.own_file_system = False
     shutil.rmtree(server.wake_up_directory)
     idles_and_is_told(server, user)
+
+
+# A user namespace has limits of its own; only who enters it with rights can set them.
+LIMITED = """
+until [ -e {directory}/mapped ]; do sleep 0.05; done
+exec sh -c 'echo {limit} >/proc/sys/user/max_inotify_instances && exec /usr/sbin/dovecot -F -c {conf}'
+"""
+
+
+def start_with_inotify_limit(server, limit):
+    """Start a frontend whose users have so many inotify instances."""
+    script = LIMITED.format(directory=server.directory, conf=server.conf, limit=limit)
+    server.process = start_server(["unshare", "--user", "sh", "-c", script],
+                                  server.path("console"))
+    try:
+        own = os.readlink("/proc/self/ns/user")
+        wait_until(lambda: os.readlink(f"/proc/{server.process.pid}/ns/user") != own,
+                   "the namespace", 5)
+        for name in ("uid_map", "gid_map"):
+            with open(f"/proc/{server.process.pid}/{name}", "w", encoding="ascii") as file:
+                file.write("0 0 65536\n")
+    except (OSError, AssertionError):
+        server.stop()
+        pytest.skip("can't make a user namespace")
+    with open(server.path("mapped"), "wb"):
+        pass
+    wait_until(lambda: port_answers(server.imap_port) and port_answers(server.lmtp_port),
+               "Dovecot to listen")
+
+
+def test_no_more_inotify_instances(lab, pgbox_only, user):
+    """Who gets none asks, does not hibernate, and says so once."""
+    server = lab.dovecot("tested", "limited", start=False, notify=True, hibernate=1, extra=POLL)
+    start_with_inotify_limit(server, 2)
+    wait_until(server.notifies, "the notification service to listen")
+    clients = [server.imap(user) for _ in range(5)]
+    for client in clients:
+        client.select("INBOX")
+        client.send("IDLE")
+        client.wait_for(lambda answer: answer in ([b"idling"], [b"idling."]), 30)
+    server.deliver(user, messages.numbered(1))
+    for client in clients:
+        client.wait_for(lambda answer: answer == [b"1", b"EXISTS"], 30)
+    lines = [line for line in server.log_text().splitlines() if "Inotify instance limit" in line]
+    assert lines and "max_user_instances" in lines[0]
+    processes = [re.search(r"imap\([^)]*\)<\d+>", line)[0] for line in lines]
+    assert len(processes) == len(set(processes)) == 3
+    assert len(server.processes("imap")) >= 3
+    for client in clients:
+        client.close()
+    server.stop()
