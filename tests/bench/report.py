@@ -11,7 +11,7 @@ SCRIPT = """\
 # Made by tests/bench/run; gnuplot {script} makes the SVG again.
 set terminal svg size 900,{height} font "sans-serif,12" background "white"
 set output "benchmarks.svg"
-set title "pgbox beside sdbox: how many times as fast (right of the line: pgbox is faster)"
+set title "Speed of pgbox, sdbox = 1"
 set logscale x 2
 set xrange [0.0625:64]
 set yrange [-0.7:{top}]
