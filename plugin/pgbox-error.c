@@ -58,7 +58,7 @@ static const struct pgbox_error errors[] = {
 	},
 	[PGBOX_DB_ERROR_RESOURCES] = {
 		.error = MAIL_ERROR_UNAVAILABLE,
-		.text = "The mail database has no room at the moment",
+		.text = "The mail database cannot serve this at the moment",
 		.log = TRUE,
 	},
 	[PGBOX_DB_ERROR_INTERNAL] = {
