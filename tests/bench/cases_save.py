@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 
+from pgboxtest import config
 from pgboxtest.imap import Literal
 from pgboxtest.postgres import DATABASE
 
@@ -201,7 +202,7 @@ class BackupIn(Case):
         super().__init__(bench)
         self.numbers = itertools.count(1)
         self.user = None
-        self.maildir = bench.maildir()
+        self.source = config.Location("maildir", bench.maildir(), "MEMORY")
 
     def reset(self, side):
         self.user = f"{self.name}-{next(self.numbers)}"
@@ -209,8 +210,7 @@ class BackupIn(Case):
 
     def sample(self, side):
         start = time.perf_counter()
-        side.server().doveadm("backup", "-R", "-u", self.user,
-                              f"maildir:{self.maildir}:INDEX=MEMORY")
+        side.server().doveadm("backup", "-R", "-u", self.user, *self.source.arguments())
         return Sample(time.perf_counter() - start)
 
     def finish(self, outcome):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.lab import sql_directory
 from pgboxtest.postgres import Postgres
 from pgboxtest.process import kill_hard, wait_until
@@ -20,8 +20,9 @@ SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 
 @pytest.fixture(scope="module")
 def expected_log():
-    return [r"pgbox-notify: Error: pgbox_(notify_)?dsn\d?: Can't listen",
-            r"pgbox-text: Error: pgbox_(notify_)?dsn\d?: Text for SEARCH can't be extracted now",
+    return [r"pgbox-notify: Error: pgbox_(notify_)?dsn(\d|/db\d)?: Can't listen",
+            r"pgbox-text: Error: pgbox_(notify_)?dsn(\d|/db\d)?: "
+            "Text for SEARCH can't be extracted now",
             r"service\(pgbox-notify\): child \d+ killed with signal 9"]
 
 
@@ -52,7 +53,7 @@ def shard(lab):
 @pytest.fixture(scope="module")
 def frontends(lab, shard):
     """One host with mail in the first database, two with mail in the second one."""
-    dsns = {"pgbox_notify_dsn": lab.postgres.frontend_dsn, "pgbox_notify_dsn2": shard.frontend_dsn}
+    dsns = config.notify_databases([lab.postgres.frontend_dsn, shard.frontend_dsn])
     servers = [lab.dovecot("tested", f"shard-{name}", notify=True, text=name == "a",
                            plugin={"pgbox_dsn": dsn, **dsns}, extra=SLOW_POLL)
                for name, dsn in (("a", lab.postgres.frontend_dsn), ("b", shard.frontend_dsn),
@@ -109,18 +110,18 @@ def test_one_database_is_away(lab, frontends, shard, user, away):
 def test_a_database_that_never_answers(lab, user):
     """Connecting to it goes on and on, and keeps nobody waiting."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        dsns = {"pgbox_notify_dsn": f"host=127.0.0.1 port={silent.getsockname()[1]}",
-                "pgbox_notify_dsn2": lab.postgres.frontend_dsn}
+        dsns = config.notify_databases([f"host=127.0.0.1 port={silent.getsockname()[1]}",
+                                        lab.postgres.frontend_dsn])
         servers = [lab.dovecot("tested", f"patient-{name}", notify=True, plugin=dsns,
                                extra=SLOW_POLL) for name in "ab"]
         for server in servers:
-            wait_until(lambda server=server: "pgbox_notify_dsn2: Listening" in server.log_text(),
-                       "the second database to be listened to")
+            wait_until(lambda server=server: f"{config.notify_database(2)}: Listening"
+                       in server.log_text(), "the second database to be listened to")
         for count in range(1, 6):
             is_told(servers[1], user, lambda count=count:
                     servers[0].deliver(user, messages.numbered(count)), count)
-        wait_until(lambda: "pgbox_notify_dsn: Can't listen" in servers[0].log_text(),
-                   "the failure to be logged")
+        wait_until(lambda: f"{config.notify_database(1)}: Can't listen"
+                   in servers[0].log_text(), "the failure to be logged")
         for server in servers:
             assert not server.notifies()
             server.stop()

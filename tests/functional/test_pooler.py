@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.dovecot import Dovecot, Options
 from pgboxtest.lab import plugin_path
 from pgboxtest.postgres import DATABASE
@@ -31,7 +31,8 @@ default_pool_size = {pool_size}
 
 @pytest.fixture(scope="module")
 def expected_log():
-    return [r"pgbox-notify: Error: pgbox_notify_dsn: Can't listen.*There is a pooler between"]
+    return [r"pgbox-notify: Error: pgbox_notify_dsn(/db1)?: Can't listen.*There is a pooler "
+            "between"]
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +120,8 @@ def test_mixed_transaction(servers, user):
 def test_notifications_need_a_direct_connection(lab, pooler, user):
     """The service says so, and sessions ask by themselves."""
     server = lab.dovecot("tested", "listens-to-pooler", notify=True,
-                         plugin={"pgbox_notify_dsn": f"host=127.0.0.1 port={pooler} "
-                                                     f"dbname={DATABASE} user={ROLE}"},
+                         plugin=config.notify_databases([f"host=127.0.0.1 port={pooler} "
+                                                         f"dbname={DATABASE} user={ROLE}"]),
                          extra="mailbox_idle_check_interval = 1 secs\n")
     wait_until(lambda: "There is a pooler between" in server.log_text(), "the line in the log")
     assert not server.notifies()

@@ -35,9 +35,14 @@ class Location:
     index: str = ""  # directory of index files, MEMORY, or as the path
 
     def __str__(self):
-        """As an argument of doveadm."""
         assert not self.index or not is_24()
         return f"{self.driver}:{self.path}" + (f":INDEX={self.index}" if self.index else "")
+
+    def arguments(self):
+        """As the last arguments of doveadm backup."""
+        if not self.index or not is_24():
+            return [str(self)]
+        return ["-p", f"mail_index_path={self.index}", f"{self.driver}:{self.path}"]
 
     def settings(self):
         """As settings of Dovecot."""
@@ -62,9 +67,25 @@ def protocol(name, text):
 
 
 def plugin_settings(settings):
-    """Settings of plugins, by their names; those of pgbox have the same names in both."""
+    """Settings of plugins, by their names; those of pgbox have the same names in both.
+
+    A value can be a dictionary, with 2.4."""
     text = _lines(settings)
     return text if is_24() or not text else f"plugin {{\n{text}}}\n"
+
+
+def notify_databases(dsns):
+    """Settings of pgbox: the databases that its services connect to."""
+    if is_24():
+        return {"pgbox_notify_dsn": {f"db{number}": dsn for number, dsn in enumerate(dsns, 1)}}
+    return {notify_database(number): dsn for number, dsn in enumerate(dsns, 1)}
+
+
+def notify_database(number):
+    """What the n-th of them, from 1, is called in the log."""
+    if is_24():
+        return f"pgbox_notify_dsn/db{number}"
+    return "pgbox_notify_dsn" + (str(number) if number > 1 else "")
 
 
 def namespace(name, prefix, location=None, *, account=None, more=""):
@@ -132,7 +153,8 @@ def users_of_file(home, uid, path):
 
 
 def _lines(settings):
-    return "".join(f"{name} = {value}\n" for name, value in settings.items())
+    return "".join(f"{name} {{\n{_lines(value)}}}\n" if isinstance(value, dict)
+                   else f"{name} = {value}\n" for name, value in settings.items())
 
 
 def many_sessions():
