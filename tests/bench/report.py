@@ -1,5 +1,6 @@
 """Outcomes as a Markdown table, and as data and script for gnuplot."""
 
+import dataclasses
 import os
 import subprocess
 
@@ -67,6 +68,15 @@ def lines_of(outcome):
     return "   " + row(outcome) + notes
 
 
+def sizes(size):
+    """Which sizes are not those that the titles of cases speak of."""
+    default = type(size)()
+    names = [field.name for field in dataclasses.fields(size) if field.name != "rounds"]
+    other = [f"{getattr(size, name):,} instead of {getattr(default, name):,} ({name})"
+             for name in names if getattr(size, name) != getattr(default, name)]
+    return f" Sizes are not those of the titles: {', '.join(other)}." if other else ""
+
+
 def circumstances(bench, options):
     """What else a reader must know of the run."""
     version = bench.lab.postgres.value("show server_version").split()[0]
@@ -78,7 +88,8 @@ def circumstances(bench, options):
     return (f"Dovecot {dovecot}, PostgreSQL {version} (fsync and synchronous_commit on, "
             f"shared_buffers 512MB), sdbox with mail_fsync={options.sdbox_fsync}, "
             f"{os.cpu_count()} cores ({model}), clients on the same machine; "
-            f"scale {options.scale}; load average at the beginning {os.getloadavg()[0]:.1f}.")
+            f"scale {options.scale}; load average at the beginning {os.getloadavg()[0]:.1f}."
+            + sizes(bench.size))
 
 
 def write(directory, outcomes, notes):
