@@ -6,12 +6,18 @@
 
 struct pgbox_moment {
 	struct timeval time;
-	/* how long the ioloop had waited in all: while it doesn't, nothing comes
-	   from clients but what they sent before the last answer */
+	/* how long the ioloop had waited in all */
 	uint64_t waited_usecs;
+	/* so many commands of IMAP were answered: Dovecot 2.4 looks for the next
+	   one before it waits, and finds what was sent after the answer */
+	unsigned int finished_count;
 	/* pgbox_moment_changed() had been called so often */
 	unsigned int change_count;
 };
+
+/* At the begin and the end of the plugin */
+void pgbox_moment_init(void);
+void pgbox_moment_deinit(void);
 
 void pgbox_moment_set(struct pgbox_moment *moment_r);
 /* Returns TRUE if it was during the current command and we have changed nothing

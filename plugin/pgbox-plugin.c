@@ -4,6 +4,7 @@
 #include "lib.h"
 #include "pgbox-chunk.h"
 #include "pgbox-db.h"
+#include "pgbox-moment.h"
 #include "pgbox-storage.h"
 #include "pgbox-inbox.h"
 #include "pgbox-list-private.h"
@@ -14,6 +15,7 @@ const char *pgbox_plugin_version = DOVECOT_ABI_VERSION;
 void pgbox_plugin_init(struct module *module ATTR_UNUSED)
 {
 	pgbox_db_init();
+	pgbox_moment_init();
 	mail_storage_class_register(&pgbox_storage);
 	mailbox_list_register(&pgbox_mailbox_list);
 }
@@ -24,5 +26,6 @@ void pgbox_plugin_deinit(void)
 	mail_storage_class_unregister(&pgbox_storage);
 	pgbox_inbox_deinit();
 	pgbox_chunk_deinit();
+	pgbox_moment_deinit();
 	pgbox_db_deinit();
 }
