@@ -12,7 +12,7 @@ import pytest
 
 from pgboxtest import messages
 from pgboxtest.imap import ConnectionLost
-from pgboxtest.process import kill_hard
+from pgboxtest.process import kill_hard, wait_until
 from workload import FLAGS, Appender, Deliverer, Progress, Storer
 
 OPERATIONS = int(os.environ.get("PGBOX_FAULT_MESSAGES", "300"))
@@ -41,7 +41,8 @@ class Judge:
 
     def __init__(self, server, user):
         with server.imap(user) as imap:
-            imap.select("INBOX")
+            # the last strike may have been a moment ago
+            wait_until(lambda: imap.command("SELECT INBOX").ok, "the database to be back", 60)
             fetched = imap.fetch("1:*", "FLAGS BODY.PEEK[] INTERNALDATE RFC822.SIZE")
         self.mails = fetched
         self.uids_of = {}
