@@ -18,6 +18,8 @@ from workers import BOX, OTHER, run_worker
 
 SECONDS = float(os.environ.get("PGBOX_STRESS_SECONDS", "15"))
 WORKERS = 4
+STARTED_WITH = 30  # messages
+SPARED_UID = 1  # the storm does not touch it, so its flags tell how far a client has been told
 SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 
 
@@ -51,19 +53,24 @@ class Watcher:
 
     def _told(self, number, what, args):
         if what == b"EXISTS":
+            self.changes_told += 1
             if number < len(self.flags):
                 self.wrong.append(f"{number} EXISTS after {len(self.flags)}")
             self.flags += [None] * (number - len(self.flags))
         elif what == b"EXPUNGE":
+            self.changes_told += 1
             del self.flags[number - 1]
         elif what == b"FETCH":
-            self.flags[number - 1] = plain_flags(as_pairs(args[0])["FLAGS"])
             self.changes_told += 1
+            self.flags[number - 1] = plain_flags(as_pairs(args[0])["FLAGS"])
 
-    def agrees(self, flags):
-        """Whether this is what the client was told."""
-        return len(flags) == len(self.flags) and all(
-            told is None or told == real for told, real in zip(list(self.flags), flags))
+
+def wait_until_all(watchers, knows):
+    """Wait until each of the watchers knows it, or was told something that cannot be."""
+    for watcher in watchers:
+        wait_until(lambda watcher=watcher: watcher.wrong or knows(watcher),
+                   "a client in IDLE to be told", 30)
+        assert not watcher.wrong
 
 
 @pytest.fixture(scope="module")
@@ -84,24 +91,28 @@ def test_watchers_know_the_mailbox(lab, frontends):
     user = lab.new_user("watched")
     with frontends[0].imap(user) as imap:
         imap.ok(f"CREATE {OTHER}")
-        for number in range(30):
+        for number in range(STARTED_WITH):
             imap.append(BOX, messages.numbered(number))
     watchers = [Watcher(server, user)
                 for server in frontends for _ in range(2)]
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(WORKERS, context) as pool:
-        running = [pool.submit(run_worker, number, frontends[number % 3].imap_port, user, SECONDS)
+        running = [pool.submit(run_worker, number, frontends[number % 3].imap_port, user, SECONDS,
+                               (SPARED_UID,))
                    for number in range(WORKERS)]
         memories = [future.result() for future in running]
     assert sum(memory.commands for memory in memories) > WORKERS
     with frontends[1].imap(user) as imap:
         imap.select(BOX)
+        count = len(imap.fetch("1:*", "UID", uid=False))
+        wait_until_all(watchers, lambda watcher: len(watcher.flags) == count)
+        imap.ok("STORE 1 +FLAGS (StormIsOver)")
+        wait_until_all(watchers, lambda watcher: b"StormIsOver" in watcher.flags[0])
+        # Hardly a message outlived the half second in which clients are told: now all have flags.
+        imap.ok("STORE 1:* +FLAGS (AfterStorm)")
         found = imap.fetch("1:*", "FLAGS", uid=False)
     real = [plain_flags(found[number]["FLAGS"]) for number in sorted(found)]
-    for watcher in watchers:
-        wait_until(lambda watcher=watcher: watcher.agrees(real) or watcher.wrong,
-                   "a client in IDLE to know the mailbox", 30)
-        assert not watcher.wrong
-        assert watcher.changes_told > 0, "the storm changed nothing"
+    wait_until_all(watchers, lambda watcher: watcher.flags == real)
+    assert min(watcher.changes_told for watcher in watchers) > STARTED_WITH, "there was no storm"
     for watcher in watchers:
         watcher.client.socket.shutdown(2)

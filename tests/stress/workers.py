@@ -28,8 +28,9 @@ class Memory:
 class Worker:
     """Random changes to one mailbox over one QRESYNC session."""
 
-    def __init__(self, number, port, user):
+    def __init__(self, number, port, user, spared):
         self.number = number
+        self.spared = spared
         self.random = random.Random(number)
         self.client = ImapClient(port, user, enable=["QRESYNC"])
         self.memory = Memory()
@@ -70,7 +71,8 @@ class Worker:
     def _look(self):
         """Learn which UIDs there are (others add and remove them all the time)."""
         result = self._command("UID SEARCH ALL")
-        self.uids = [int(uid) for uid in result.named("SEARCH")[0]] if result.ok else []
+        self.uids = [int(uid) for uid in result.named("SEARCH")[0]
+                     if int(uid) not in self.spared] if result.ok else []
 
     def _some(self, most):
         count = min(len(self.uids), self.random.randint(1, most))
@@ -144,6 +146,6 @@ def expand(sequence_set):
     return numbers
 
 
-def run_worker(number, port, user, seconds):
-    """Entry point of a worker process."""
-    return Worker(number, port, user).run(seconds)
+def run_worker(number, port, user, seconds, spared=()):
+    """Entry point of a worker process; it leaves the messages with the UIDs `spared` alone."""
+    return Worker(number, port, user, spared).run(seconds)
