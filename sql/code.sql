@@ -7,9 +7,10 @@
 \ir functions/current-epoch.sql
 \ir functions/current-timeline.sql
 \ir functions/keyword-ids.sql
+\ir functions/keywords-change.sql
 \ir functions/mail-change.sql
 \ir functions/mail-copy.sql
-\ir functions/mail-keywords-change.sql
+\ir functions/mail-keyword-ids.sql
 \ir functions/mail-save.sql
 \ir functions/mailbox-claim-recent.sql
 \ir functions/mailbox-create.sql

@@ -19,8 +19,7 @@ values
     ('message', '||--o{', 'message_chunk', 'octets'),
     ('message', '||--o{', 'message_part', 'MIME parts'),
     ('message_upload', '||--o{', 'message_chunk', 'octets so far'),
-    ('mail', '||--o{', 'mail_keyword', 'has'),
-    ('mailbox_keyword', '||--o{', 'mail_keyword', 'named by');
+    ('mailbox_keyword', '}o--o{', 'mail', 'numbered by');
 
 -- A relation of a table that is gone must not stay.
 do $$

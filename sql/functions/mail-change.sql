@@ -17,7 +17,7 @@
 --   mails were expunged.
 -- Errors: PB404, PB413 too many keywords.
 -- Locks: mailbox row.
--- Writes: mail, mail_keyword, mailbox_keyword, mail_change, expunged, mailbox.
+-- Writes: mail, mailbox_keyword, mail_change, expunged, mailbox.
 create or replace function pgbox.mail_change(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -61,13 +61,19 @@ as $$
 declare
     v_box pgbox.mailbox := pgbox.mailbox_lock(p_account_id, p_mailbox_id);
     v_modseq bigint := v_box.modseq + 65536;
-    v_ranges int8multirange;
-    v_changed int8range[] := '{}';
-    v_changed_uids bigint[] := '{}';
-    v_mails int;
+    v_flag_add smallint;
+    v_flag_keep smallint;
+    v_only_seen boolean;
+    v_keyword_change boolean;
+    v_keyword_clear boolean;
+    v_keyword_add smallint[];
+    v_keyword_remove smallint[];
     v_uids bigint[];
     v_min bigint;
     v_max bigint;
+    v_changed int8range[] := '{}';
+    v_changed_uids bigint[] := '{}';
+    v_ranges int8multirange;
     v_unseen int := 0;
 begin
     r_conflict_uids := '{}';
@@ -96,36 +102,96 @@ begin
         );
     end if;
 
-    for i in 1 .. cardinality(p_first) loop
-        continue when p_flag_add[i] = 0 and p_flag_remove[i] = 0;
-        -- By how much the number of mails without \Seen is going to change.
-        select
-            count(*),
-            v_unseen + coalesce(
-                sum(((m.flags & 8) - ((m.flags & ~p_flag_remove[i] | p_flag_add[i]) & 8)) / 8),
-                0
+    if true = any (p_keyword_add) then
+        -- Only keywords that are added come into being.
+        perform pgbox.keyword_ids(
+            p_account_id,
+            p_mailbox_id,
+            array(
+                select k.name
+                from unnest(p_keyword, p_keyword_add) with ordinality k (name, add, place)
+                where k.add
+                group by k.name
+                order by min(k.place)
             )
-        into v_mails, v_unseen
-        from pgbox.mail m
-        where m.account_id = p_account_id
-            and m.mailbox_id = p_mailbox_id
-            and m.uid between p_first[i] and p_last[i]
-            and m.uid <> all (r_conflict_uids);
+        );
+        r_keywords := (
+            select b.keywords
+            from pgbox.mailbox b
+            where b.account_id = p_account_id
+                and b.mailbox_id = p_mailbox_id
+        );
+    end if;
+    for i in 1 .. cardinality(p_first) loop
+        v_flag_add := p_flag_add[i];
+        v_flag_keep := ~p_flag_remove[i];
+        v_keyword_clear := p_keyword_clear[i];
+        v_keyword_change := v_keyword_clear or i = any (p_keyword_range);
+        continue when v_flag_add = 0 and v_flag_keep = -1 and not v_keyword_change;
+        if v_keyword_change then
+            select
+                coalesce(array_agg(distinct k.keyword_id) filter (where w.add), '{}'),
+                coalesce(array_agg(k.keyword_id) filter (where not w.add), '{}')
+            into v_keyword_add, v_keyword_remove
+            from unnest(p_keyword_range, p_keyword, p_keyword_add) w (range, name, add)
+            join pgbox.mailbox_keyword k
+                on k.account_id = p_account_id
+                and k.mailbox_id = p_mailbox_id
+                and lower(k.name) = lower(w.name)
+            where w.range = i;
+        end if;
+        v_only_seen := (v_flag_add | ~v_flag_keep) = 8 and not v_keyword_change;
+        if (v_flag_add | ~v_flag_keep) & 8 <> 0 and not v_only_seen then
+            -- By how much the number of mails without \Seen is going to change.
+            v_unseen := v_unseen + (
+                select coalesce(sum((m.flags & 8) - ((m.flags & v_flag_keep | v_flag_add) & 8)), 0) / 8
+                from pgbox.mail m
+                where m.account_id = p_account_id
+                    and m.mailbox_id = p_mailbox_id
+                    and m.uid between p_first[i] and p_last[i]
+                    and m.uid <> all (r_conflict_uids)
+            );
+        end if;
         with changed as (
             update pgbox.mail m
-            set flags = m.flags & ~p_flag_remove[i] | p_flag_add[i],
-                modseq = v_modseq
+            set modseq = v_modseq,
+                flags = m.flags & v_flag_keep | v_flag_add,
+                keyword_ids = case
+                    when not v_keyword_change then m.keyword_ids
+                    -- None of its own stays.
+                    when v_keyword_clear or m.keyword_ids is null or m.keyword_ids <@ v_keyword_remove
+                        then nullif(v_keyword_add, '{}')
+                    else pgbox.keywords_change(m.keyword_ids, v_keyword_add, v_keyword_remove)
+                end
             where m.account_id = p_account_id
                 and m.mailbox_id = p_mailbox_id
                 and m.uid between p_first[i] and p_last[i]
                 and m.uid <> all (r_conflict_uids)
-                and m.flags & ~p_flag_remove[i] | p_flag_add[i] <> m.flags
+                and (
+                    m.flags & v_flag_keep | v_flag_add <> m.flags
+                    or v_keyword_change
+                    and (
+                        not coalesce(m.keyword_ids, '{}') @> v_keyword_add
+                        or m.keyword_ids && v_keyword_remove
+                        or v_keyword_clear and not m.keyword_ids <@ v_keyword_add
+                    )
+                )
             returning m.uid
         )
         select min(c.uid), max(c.uid), array_agg(c.uid)
         into v_min, v_max, v_uids
         from changed c;
-        if cardinality(v_uids) = v_mails and cardinality(r_conflict_uids) = 0 then
+        continue when v_uids is null;
+        if v_only_seen then
+            v_unseen := v_unseen + case when v_flag_add = 8 then -1 else 1 end * cardinality(v_uids);
+        end if;
+        if cardinality(v_uids) = v_max - v_min + 1 or cardinality(v_uids) = (
+            select count(*)
+            from pgbox.mail m
+            where m.account_id = p_account_id
+                and m.mailbox_id = p_mailbox_id
+                and m.uid between v_min and v_max
+        ) then
             -- All of them: what lies between does not exist.
             v_changed := v_changed || int8range(v_min, v_max, '[]');
         else
@@ -138,18 +204,6 @@ begin
     else
         v_ranges := pgbox.uids_compress(v_changed_uids)
             + coalesce((select range_agg(r.uids) from unnest(v_changed) r (uids)), '{}');
-    end if;
-    if cardinality(p_keyword_range) > 0 or true = any (p_keyword_clear) then
-        v_ranges := v_ranges + pgbox.mail_keywords_change(
-            p_account_id, p_mailbox_id, v_modseq, r_conflict_uids,
-            p_first, p_last, p_keyword_clear, p_keyword_range, p_keyword, p_keyword_add
-        );
-        r_keywords := (
-            select b.keywords
-            from pgbox.mailbox b
-            where b.account_id = p_account_id
-                and b.mailbox_id = p_mailbox_id
-        );
     end if;
     if cardinality(p_expunge_uid) > 0 then
         r_expunged := pgbox.mails_expunge(

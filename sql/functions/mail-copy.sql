@@ -8,7 +8,7 @@
 -- Returns UIDVALIDITY, the MODSEQ and the UIDs in the order of the mails.
 -- Errors: PB404 mailbox does not exist, PB410 a source mail is expunged.
 -- Locks: all concerned mailbox rows in the order of mailbox_id.
--- Writes: mail, mail_keyword, mailbox_keyword, mail_change, expunged, mailbox.
+-- Writes: mail, mailbox_keyword, mail_change, expunged, mailbox.
 create or replace function pgbox.mail_copy(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -49,7 +49,7 @@ declare
     v_source_id bigint;
     v_message_ids bigint[];
     v_bytes bigint;
-    v_keyword_ids smallint[];
+    v_keyword_ids text[];
     v_expunge_uids bigint[];
     v_modseq bigint;
 begin
@@ -94,34 +94,19 @@ begin
     r_uid_validity := v_box.uid_validity;
     r_modseq := greatest(v_box.modseq + 65536, (p_min_modseq + 65535) / 65536 * 65536);
     r_uids := pgbox.uids_assign(v_box.uid_next, p_uid);
+    if cardinality(p_keyword) > 0 then
+        v_keyword_ids := pgbox.mail_keyword_ids(
+            p_account_id, p_mailbox_id, v_count, p_keyword_message, p_keyword
+        );
+    end if;
     insert into pgbox.mail (
-        account_id, mailbox_id, uid, modseq, message_id, saved_at, flags, pop3_order, pop3_uidl
+        account_id, mailbox_id, uid, modseq, message_id, saved_at, flags, keyword_ids, pop3_order, pop3_uidl
     )
     select
         p_account_id, p_mailbox_id, m.uid, r_modseq, m.message_id, to_timestamp(m.saved_at),
-        m.flags, m.pop3_order, m.pop3_uidl
-    from unnest(r_uids, v_message_ids, p_saved_at, p_flags, p_pop3_order, p_pop3_uidl)
-        m (uid, message_id, saved_at, flags, pop3_order, pop3_uidl);
-    if cardinality(p_keyword) > 0 then
-        v_keyword_ids := pgbox.keyword_ids(
-            p_account_id,
-            p_mailbox_id,
-            array(
-                select k.name
-                from unnest(p_keyword) with ordinality k (name, place)
-                group by k.name
-                order by min(k.place)
-            )
-        );
-        insert into pgbox.mail_keyword (account_id, mailbox_id, uid, keyword_id)
-        select p_account_id, p_mailbox_id, r_uids[k.place], i.keyword_id
-        from unnest(p_keyword_message, p_keyword) k (place, name)
-        join pgbox.mailbox_keyword i
-            on i.account_id = p_account_id
-            and i.mailbox_id = p_mailbox_id
-            and lower(i.name) = lower(k.name)
-        on conflict do nothing;
-    end if;
+        m.flags, m.keyword_ids::smallint[], m.pop3_order, m.pop3_uidl
+    from unnest(r_uids, v_message_ids, p_saved_at, p_flags, v_keyword_ids, p_pop3_order, p_pop3_uidl)
+        m (uid, message_id, saved_at, flags, keyword_ids, pop3_order, pop3_uidl);
     insert into pgbox.mail_change (account_id, mailbox_id, modseq, operation, uids)
     values (p_account_id, p_mailbox_id, r_modseq, p_operation, pgbox.uids_compress(r_uids));
     update pgbox.mailbox b

@@ -18,7 +18,7 @@
 -- Errors: PB404 mailbox (of this name) or upload does not exist, PB413 no UIDs left.
 -- Locks: rows of message_upload, mailbox row.
 -- Writes: message, message_chunk, message_part, message_upload, mail,
---   mail_keyword, mailbox_keyword, mailbox, message_text_queue.
+--   mailbox_keyword, mailbox, message_text_queue.
 create or replace function pgbox.mail_save(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -82,7 +82,7 @@ declare
     v_uploads int;
     v_ids bigint[];
     v_box pgbox.mailbox;
-    v_keyword_ids smallint[];
+    v_keyword_ids text[];
 begin
     -- The mailbox row is locked last: others wait for it until our commit.
     v_uploads := (select count(*) from unnest(p_message_id) u (id) where u.id is not null);
@@ -161,21 +161,19 @@ begin
     r_uid_validity := v_box.uid_validity;
     r_modseq := greatest(v_box.modseq + 65536, (p_min_modseq + 65535) / 65536 * 65536);
     r_uids := pgbox.uids_assign(v_box.uid_next, p_uid);
+    if cardinality(p_keyword) > 0 then
+        v_keyword_ids := pgbox.mail_keyword_ids(
+            p_account_id, p_mailbox_id, v_count, p_keyword_message, p_keyword
+        );
+    end if;
     insert into pgbox.mail (
-        account_id, mailbox_id, uid, modseq, message_id, saved_at, flags, pop3_order, pop3_uidl
+        account_id, mailbox_id, uid, modseq, message_id, saved_at, flags, keyword_ids, pop3_order, pop3_uidl
     )
     select
         p_account_id, p_mailbox_id, m.uid, r_modseq, m.id, to_timestamp(m.saved_at),
-        m.flags, m.pop3_order, m.pop3_uidl
-    from unnest(r_uids, v_ids, p_saved_at, p_flags, p_pop3_order, p_pop3_uidl)
-        m (uid, id, saved_at, flags, pop3_order, pop3_uidl);
-    if cardinality(p_keyword) > 0 then
-        v_keyword_ids := pgbox.keyword_ids(p_account_id, p_mailbox_id, p_keyword);
-        insert into pgbox.mail_keyword (account_id, mailbox_id, uid, keyword_id)
-        select p_account_id, p_mailbox_id, r_uids[k.place], k.keyword_id
-        from unnest(p_keyword_message, v_keyword_ids) k (place, keyword_id)
-        on conflict do nothing;
-    end if;
+        m.flags, m.keyword_ids::smallint[], m.pop3_order, m.pop3_uidl
+    from unnest(r_uids, v_ids, p_saved_at, p_flags, v_keyword_ids, p_pop3_order, p_pop3_uidl)
+        m (uid, id, saved_at, flags, keyword_ids, pop3_order, pop3_uidl);
     update pgbox.mailbox b
     set uid_next = r_uids[v_count] + 1,
         modseq = r_modseq,

@@ -112,16 +112,7 @@ begin
         return query
         select
             1::smallint, m.uid, greatest(m.modseq, v_box.modseq_floor), m.flags,
-            -- Joined, the planner may read all keywords again for each mail.
-            case
-                when v_box.keywords > 0 then array(
-                    select k.keyword_id
-                    from pgbox.mail_keyword k
-                    where k.account_id = p_account_id
-                        and k.mailbox_id = p_mailbox_id
-                        and k.uid = m.uid
-                )
-            end,
+            m.keyword_ids,
             null::text, null::bigint[], null::text[]
         from pgbox.mail m
         where m.account_id = p_account_id
@@ -140,21 +131,13 @@ begin
         return query
         select
             1::smallint, m.uid, greatest(m.modseq, v_box.modseq_floor), m.flags,
-            case
-                when v_box.keywords > 0 then array(
-                    select k.keyword_id
-                    from pgbox.mail_keyword k
-                    where k.account_id = p_account_id
-                        and k.mailbox_id = p_mailbox_id
-                        and k.uid = m.uid
-                )
-            end,
+            m.keyword_ids,
             null::text, null::bigint[], null::text[]
         from (
-            select c.uid, c.modseq, c.flags
+            select c.uid, c.modseq, c.flags, c.keyword_ids
             from unnest(v_ranges) r (uids)
             cross join lateral (
-                select x.uid, x.modseq, x.flags
+                select x.uid, x.modseq, x.flags, x.keyword_ids
                 from pgbox.mail x
                 where x.account_id = p_account_id
                     and x.mailbox_id = p_mailbox_id
@@ -163,7 +146,7 @@ begin
             ) c
             where c.uid < p_uid_next
             union all
-            select n.uid, n.modseq, n.flags
+            select n.uid, n.modseq, n.flags, n.keyword_ids
             from pgbox.mail n
             where n.account_id = p_account_id
                 and n.mailbox_id = p_mailbox_id

@@ -3,7 +3,7 @@
 -- Parameters: account; mailbox; UIDs; MODSEQ of the change.
 -- Returns how many mails were removed.
 -- Locks: the caller holds the mailbox row and sets its modseq.
--- Writes: mail, mail_keyword, expunged, mailbox (counters).
+-- Writes: mail, expunged, mailbox (counters).
 create or replace function pgbox.mails_expunge(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -38,32 +38,25 @@ begin
             )
         )
         returning m.uid, m.message_id, m.flags
+    ), message as (
+        select g.uid, g.message_id, g.flags, f.guid, f.size
+        from gone g
+        cross join lateral (
+            select x.guid, x.size
+            from pgbox.message x
+            where x.account_id = p_account_id
+                and x.message_id = g.message_id
+            limit 1
+        ) f
     ), tombstone as (
         insert into pgbox.expunged (account_id, mailbox_id, modseq, uid, message_id, guid)
-        select p_account_id, p_mailbox_id, p_modseq, g.uid, g.message_id, s.guid
-        from gone g
-        join pgbox.message s on s.account_id = p_account_id and s.message_id = g.message_id
+        select p_account_id, p_mailbox_id, p_modseq, s.uid, s.message_id, s.guid
+        from message s
     )
-    select count(*), count(*) filter (where g.flags & 8 = 0), coalesce(sum(s.size), 0)
+    select count(*), count(*) filter (where s.flags & 8 = 0), coalesce(sum(s.size), 0)
     into v_messages, v_unseen, v_bytes
-    from gone g
-    join pgbox.message s on s.account_id = p_account_id and s.message_id = g.message_id;
+    from message s;
     if v_messages > 0 then
-        delete from pgbox.mail_keyword k
-        where k.ctid = any (
-            array(
-                select f.place
-                from (select distinct d.uid from unnest(p_uid) d (uid)) u
-                cross join lateral (
-                    select x.ctid as place
-                    from pgbox.mail_keyword x
-                    where x.account_id = p_account_id
-                        and x.mailbox_id = p_mailbox_id
-                        and x.uid = u.uid
-                    offset 0
-                ) f
-            )
-        );
         update pgbox.mailbox b
         set messages = b.messages - v_messages,
             unseen = b.unseen - v_unseen,

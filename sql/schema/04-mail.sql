@@ -4,16 +4,18 @@ create table pgbox.mail (
     account_id bigint not null,
     mailbox_id bigint not null,
     uid bigint not null,
-    modseq bigint not null,
     message_id bigint not null,
     saved_at timestamptz not null,
+    modseq bigint not null,
     flags smallint not null,
+    keyword_ids smallint[],
     pop3_order bigint,
     pop3_uidl text collate "C",
     constraint mail_pkey primary key (account_id, mailbox_id, uid)
 )
 -- STORE rewrites narrow rows; no index holds a column it changes, so that with
--- some room on the page the updates are HOT.
+-- some room on the page the updates are HOT. What it changes stands together: of a
+-- row that is updated on its page, the WAL has only what differs.
 with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 -- Which mails share a message: the purge, GUID look-ups, reference counts.
@@ -23,10 +25,11 @@ comment on table pgbox.mail is 'One message in one mailbox.';
 comment on column pgbox.mail.account_id is 'Owner.';
 comment on column pgbox.mail.mailbox_id is 'The mailbox.';
 comment on column pgbox.mail.uid is 'RFC 3501 UID.';
-comment on column pgbox.mail.modseq is 'RFC 7162 MODSEQ of the last change (or mailbox.modseq_floor if that is higher).';
 comment on column pgbox.mail.message_id is 'The message.';
 comment on column pgbox.mail.saved_at is 'SAVEDATE (RFC 8514): when it came into this mailbox.';
+comment on column pgbox.mail.modseq is 'RFC 7162 MODSEQ of the last change (or mailbox.modseq_floor if that is higher).';
 comment on column pgbox.mail.flags is 'Bits of Dovecot''s enum mail_flags: 1 \Answered, 2 \Flagged, 4 \Deleted, 8 \Seen, 16 \Draft.';
+comment on column pgbox.mail.keyword_ids is 'Keywords, as numbers of mailbox_keyword, each once, in no order; null if there are none.';
 comment on column pgbox.mail.pop3_order is 'Order in POP3 when it came from a POP3 server.';
 comment on column pgbox.mail.pop3_uidl is 'POP3 UIDL when it was given by dsync.';
 
@@ -46,20 +49,6 @@ comment on column pgbox.mailbox_keyword.account_id is 'Owner.';
 comment on column pgbox.mailbox_keyword.mailbox_id is 'The mailbox.';
 comment on column pgbox.mailbox_keyword.keyword_id is '1, 2, ... without gaps.';
 comment on column pgbox.mailbox_keyword.name is 'As it was first spelled; compared without case.';
-
-create table pgbox.mail_keyword (
-    account_id bigint not null,
-    mailbox_id bigint not null,
-    uid bigint not null,
-    keyword_id smallint not null,
-    constraint mail_keyword_pkey primary key (account_id, mailbox_id, uid, keyword_id)
-);
-
-comment on table pgbox.mail_keyword is 'Keywords set on mails.';
-comment on column pgbox.mail_keyword.account_id is 'Owner.';
-comment on column pgbox.mail_keyword.mailbox_id is 'The mailbox.';
-comment on column pgbox.mail_keyword.uid is 'The mail.';
-comment on column pgbox.mail_keyword.keyword_id is 'The keyword.';
 
 create table pgbox.mail_change (
     account_id bigint not null,

@@ -22,11 +22,10 @@ select
     m.flags & 16 <> 0 as draft,
     array(
         select i.name
-        from pgbox.mail_keyword k
-        join pgbox.mailbox_keyword i using (account_id, mailbox_id, keyword_id)
-        where k.account_id = m.account_id
-            and k.mailbox_id = m.mailbox_id
-            and k.uid = m.uid
+        from pgbox.mailbox_keyword i
+        where i.account_id = m.account_id
+            and i.mailbox_id = m.mailbox_id
+            and i.keyword_id = any (m.keyword_ids)
         order by i.keyword_id
     ) as keywords
 from pgbox.mail m

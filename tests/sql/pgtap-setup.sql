@@ -131,19 +131,21 @@ create function tap.change(
     p_expunge boolean default false,
     p_max_modseq bigint default null,
     p_operation bigint default 1,
+    p_last bigint[] default null,
     out r_modseq bigint,
     out r_changed boolean,
-    out r_conflict_uids bigint[]
+    out r_conflict_uids bigint[],
+    out r_changed_uids bigint[]
 )
 language sql
 as $$
-    select c.r_modseq, c.r_changed, c.r_conflict_uids
+    select c.r_modseq, c.r_changed, c.r_conflict_uids, c.r_changed_uids
     from pgbox.mail_change(
         p_account_id => tap.account(),
         p_mailbox_id => tap.mailbox(p_mailbox),
         p_max_modseq => p_max_modseq,
         p_first => case when p_expunge then '{}' else p_uid end,
-        p_last => case when p_expunge then '{}' else p_uid end,
+        p_last => case when p_expunge then '{}' else coalesce(p_last, p_uid) end,
         p_flag_add => array_fill(p_add::smallint, array[cardinality(p_uid)]),
         p_flag_remove => array_fill(p_remove::smallint, array[cardinality(p_uid)]),
         p_keyword_clear => array_fill(p_keyword_clear, array[cardinality(p_uid)]),
@@ -221,11 +223,10 @@ as $$
     select string_agg(
         format('%s:%s%s', m.uid, m.flags, (
             select format('[%s]', string_agg(i.name, ',' order by i.keyword_id))
-            from pgbox.mail_keyword k
-            join pgbox.mailbox_keyword i using (account_id, mailbox_id, keyword_id)
-            where k.account_id = m.account_id
-                and k.mailbox_id = m.mailbox_id
-                and k.uid = m.uid
+            from pgbox.mailbox_keyword i
+            where i.account_id = m.account_id
+                and i.mailbox_id = m.mailbox_id
+                and i.keyword_id = any (m.keyword_ids)
             having count(*) > 0
         )),
         ' ' order by m.uid

@@ -166,10 +166,9 @@ def same_mailbox(row):
 def test_frontends_agree_with_database(lab, opened, mailbox_row):
     rows = lab.postgres.records(f"""
         select uid, flags, modseq, array(
-            select k.name from pgbox.mail_keyword mk
-            join pgbox.mailbox_keyword k using (account_id, mailbox_id, keyword_id)
-            where mk.account_id = mail.account_id and mk.mailbox_id = mail.mailbox_id
-              and mk.uid = mail.uid) as keywords
+            select k.name from pgbox.mailbox_keyword k
+            where k.account_id = mail.account_id and k.mailbox_id = mail.mailbox_id
+              and k.keyword_id = any (mail.keyword_ids)) as keywords
         from pgbox.mail where {same_mailbox(mailbox_row)}""")
     stored = {row["uid"]: (sorted([flag for bit, flag in SYSTEM_FLAG_BITS.items()
                                    if row["flags"] & bit]

@@ -1,7 +1,7 @@
--- mail_change(), mail_keywords_change(), mails_expunge()
+-- mail_change(), keywords_change(), mails_expunge()
 begin;
 set local search_path = tap, public;
-select plan(38);
+select plan(51);
 
 select tap.new_mailbox('a');
 select tap.save('a', 5);
@@ -57,12 +57,30 @@ select is((select count(*) from pgbox.mailbox_keyword where name = 'nobody has i
 select is((tap.change('a', '{2}', p_keyword_add => 'work', p_keyword_clear => true)).r_changed, true, 'keywords are replaced');
 select is(tap.mails('a'), '1:6 2:5[Work] 3:1[home] 4:0 5:0', 'by those given');
 
+select is((tap.change('a', '{2}', p_keyword_add => 'work', p_keyword_clear => true)).r_changed, false, 'or not, if they are the same');
+select is((tap.change('a', '{1,2,3}', p_add => 8, p_keyword_add => 'home')).r_changed, true, 'flags and a keyword at once');
+select is(tap.mails('a'), '1:14[home] 2:13[Work,home] 3:9[home] 4:0 5:0', 'are added to those that lack either');
+select is(tap.counters('a'), '5/2/20 6', 'and unseen follows');
+select is((tap.change('a', '{1,2,3,4}', p_remove => 8, p_keyword_clear => true)).r_changed_uids, '{1,3}'::bigint[],
+    'both go');
+select is(tap.mails('a'), '1:6 2:5 3:1 4:0 5:0', 'from all that have either');
+select is(tap.counters('a'), '5/5/20 6', 'and unseen follows again');
+select is((tap.change('a', '{2,4}', p_keyword_add => 'home')).r_changed_uids, '{2,2,4,4}'::bigint[], 'what lies between is not named');
+select is(tap.mails('a'), '1:6 2:5[home] 3:1 4:0[home] 5:0', 'nor changed');
+select is((tap.change('a', '{1}', p_last => '{5}', p_keyword_add => 'home')).r_changed_uids, '{1,1,3,3,5,5}'::bigint[],
+    'of a range, those that change are named');
+select is((tap.change('a', '{2}', p_last => '{4}', p_keyword_remove => 'home')).r_changed_uids, '{2,4}'::bigint[],
+    'as a range if they are all');
+select is(tap.mails('a'), '1:6[home] 2:5 3:1 4:0 5:0[home]', 'and no others change');
+select is((select array_agg(keyword_ids order by uid) from pgbox.mail where keyword_ids is not null), '{{3},{3}}'::smallint[],
+    'no keywords are null, not an empty array');
+
 -- Expunge
 select is((tap.change('a', '{2,5,77}', p_expunge => true)).r_changed, true, 'mails are expunged');
 select is(tap.counters('a'), '3/3/12 6', 'the counters follow');
 select is((select array_agg(uid order by uid) from pgbox.expunged where modseq = tap.modseq('a')), '{2,5}'::bigint[],
     'tombstones have the MODSEQ');
-select is((select count(*) from pgbox.mail_keyword where uid = 2), 0::bigint, 'keywords are gone with the mail');
+select is((tap.change('a', '{1}', p_last => '{4}', p_add => 16)).r_changed_uids, '{1,4}'::bigint[], 'a range may span what is gone');
 
 select * from finish();
 rollback;

@@ -53,7 +53,6 @@ select is(
     (select count(*) from pgbox.mail where mailbox_id not in (select mailbox_id from pgbox.mailbox))
     + (select count(*) from pgbox.expunged where mailbox_id not in (select mailbox_id from pgbox.mailbox))
     + (select count(*) from pgbox.mailbox_keyword where mailbox_id not in (select mailbox_id from pgbox.mailbox))
-    + (select count(*) from pgbox.mail_keyword where mailbox_id not in (select mailbox_id from pgbox.mailbox))
     + (select count(*) from pgbox.mail_change where mailbox_id not in (select mailbox_id from pgbox.mailbox)),
     0::bigint, 'with all its rows');
 select is((select messages from counts), 2::bigint, 'and its messages');

@@ -341,7 +341,7 @@ test_verify_finds_chunks_of_nothing() {
 }
 
 test_verify_finds_a_keyword_without_name() {
-	damaged 'every keyword is one of an existing mail and has a name: 3' 'delete from pgbox.mailbox_keyword'
+	damaged 'every keyword of a mail has a name: 3' 'delete from pgbox.mailbox_keyword'
 }
 
 test_verify_finds_a_uid_that_is_alive_and_expunged() {
