@@ -41,6 +41,7 @@ static const struct {
 	{ "57P05", PGBOX_DB_ERROR_UNAVAILABLE },/* idle_session_timeout */
 	{ "57P", PGBOX_DB_ERROR_RESOURCES },	/* shutdown, starting up */
 	{ "53", PGBOX_DB_ERROR_RESOURCES },	/* disk, memory, connections */
+	{ "54000", PGBOX_DB_ERROR_LIMIT },	/* too long for an index */
 
 	{ "08", PGBOX_DB_ERROR_UNAVAILABLE },	/* connection; poolers */
 

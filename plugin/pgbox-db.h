@@ -38,7 +38,7 @@ enum pgbox_db_error {
 					   PB410 a mail is expunged */
 	PGBOX_DB_ERROR_EXISTS,		/* PB409 name exists already; also 23505 */
 	PGBOX_DB_ERROR_NOT_POSSIBLE,	/* PB400 the request makes no sense */
-	PGBOX_DB_ERROR_LIMIT,		/* PB413 a limit (quota, UID space) is reached */
+	PGBOX_DB_ERROR_LIMIT,		/* PB413, 54000 a limit (UIDs, length) is reached */
 	/* The server refuses by configuration: authentication, missing
 	   database or schema, permission, read-only server, schema version.
 	   Needs the admin. Nothing has happened. */

@@ -26,7 +26,8 @@ begin
             v_next := v_next + 1;
         end loop;
     end if;
-    if v_next > 4294967296 then
+    -- UIDNEXT has 32 bits, too.
+    if v_next > 4294967295 then
         raise exception using
             errcode = 'PB413',
             message = 'the mailbox has used all of its UIDs';

@@ -42,7 +42,7 @@ create table pgbox.mailbox (
     -- No regular expression: every change of a mail checks it.
     constraint mailbox_name_check check (name <> '' and strpos('/' || name || '/', '//') = 0),
     constraint mailbox_uid_validity_check check (uid_validity between 1 and 4294967295),
-    constraint mailbox_uid_next_check check (uid_next between 1 and 4294967296),
+    constraint mailbox_uid_next_check check (uid_next between 1 and 4294967295),
     constraint mailbox_counters_check check (messages >= 0 and unseen between 0 and messages and bytes >= 0)
 )
 -- Every change of a mail updates this row: room for HOT updates, and a vacuum
@@ -63,7 +63,7 @@ comment on column pgbox.mailbox.name is 'Full name in UTF-8, levels separated by
 comment on column pgbox.mailbox.guid is 'Dovecot''s mailbox GUID; stays over renames.';
 comment on column pgbox.mailbox.selectable is 'False for a node that only holds children (\Noselect).';
 comment on column pgbox.mailbox.uid_validity is 'RFC 3501 UIDVALIDITY.';
-comment on column pgbox.mailbox.uid_next is 'RFC 3501 UIDNEXT; never goes down.';
+comment on column pgbox.mailbox.uid_next is 'RFC 3501 UIDNEXT, 32 bits; never goes down.';
 comment on column pgbox.mailbox.modseq is
     'RFC 7162 HIGHESTMODSEQ; never goes down. Advances by 65536 per change, because Dovecot''s local index adds small numbers of its own.';
 comment on column pgbox.mailbox.messages is 'Number of rows in mail.';

@@ -1,5 +1,8 @@
 """IMAP METADATA: entries of mailboxes and of the server, kept in the database by pgbox."""
 
+import random
+import string
+
 import pytest
 
 from pgboxtest import messages
@@ -73,6 +76,18 @@ def test_depth(pair, user):
         found = get_entry(imap, "INBOX", "/private/vendor/a", "(DEPTH infinity) ")
         assert found == {"/private/vendor/a": b"a", "/private/vendor/a/b": b"a/b",
                          "/private/vendor/a/b/c": b"a/b/c"}
+
+
+def test_very_long_entry_name(lab, pgbox_only, user):
+    """Longer than a key of the database can be: refused for what it is, not logged."""
+    server = lab.dovecot("tested", "metadata-long", metadata=True)
+    generator = random.Random(1)
+    entry = "/private/vendor/" + "".join(generator.choices(string.ascii_lowercase, k=4000))
+    with server.imap(user) as imap:
+        refused = imap.command(f"SETMETADATA INBOX ({entry} x)")
+        assert refused.status.code_name() == "LIMIT"
+        assert get_entry(imap, "INBOX", entry) == {entry: None}
+    server.stop()
 
 
 def test_rename_takes_it_along_and_delete_removes_it(pair, user):
