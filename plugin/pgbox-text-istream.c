@@ -26,6 +26,11 @@ static void text_istream_destroy(struct iostream_private *stream)
 	i_stream_free_buffer(&tstream->istream);
 }
 
+static int failure_get_errno(const struct pgbox_db_failure *failure)
+{
+	return failure->error == PGBOX_DB_ERROR_INTERNAL ? EINVAL : EIO;
+}
+
 static ssize_t text_istream_read(struct istream_private *stream)
 {
 	struct text_istream *tstream =
@@ -46,7 +51,8 @@ static ssize_t text_istream_read(struct istream_private *stream)
 				     tstream->size, offset, &data, &size,
 				     &failure);
 	if (ret <= 0) {
-		stream->istream.stream_errno = ret == 0 ? ENOENT : EIO;
+		stream->istream.stream_errno = ret == 0 ? ENOENT :
+			failure_get_errno(&failure);
 		io_stream_set_error(&stream->iostream, "%s", ret == 0 ?
 				    "bytes of the message are missing" :
 				    failure.message);

@@ -110,7 +110,18 @@ item_read_text(const struct pgbox_text_item *item, struct istream *input,
 	return ret;
 }
 
-/* Returns 1, 0 if the message was purged, or -1 and the failure. */
+/* The others go on. It will be taken again, alone, until it is given up. */
+static void item_unreadable(const struct pgbox_text_worker *worker,
+			    const struct pgbox_text_item *item,
+			    const char *error)
+{
+	i_error("%s: Text for SEARCH can't be extracted from message %"PRId64
+		" of account %"PRId64": %s", worker->name, item->message_id,
+		item->account_id, error);
+}
+
+/* Returns 1, 0 if there is no text now: the message was purged or can't be
+   read, or -1 and the failure. */
 static int
 item_read(struct pgbox_text_worker *worker, const struct pgbox_text_item *item,
 	  struct pgbox_text_batch *batch, struct pgbox_db_failure *failure_r)
@@ -127,6 +138,9 @@ item_read(struct pgbox_text_worker *worker, const struct pgbox_text_item *item,
 				     item->message_id, &text);
 		ret = 1;
 	} else if (input->stream_errno == ENOENT) {
+		ret = 0;
+	} else if (input->stream_errno == EINVAL) {
+		item_unreadable(worker, item, i_stream_get_error(input));
 		ret = 0;
 	} else {
 		i_zero(failure_r);
@@ -147,8 +161,8 @@ static void item_failed(const struct pgbox_text_worker *worker,
 			const struct pgbox_text_item *item)
 {
 	i_warning("%s: Gave up extracting text for SEARCH from message %"PRId64
-		  " of account %"PRId64", which three processes did not get "
-		  "through; Dovecot searches it itself", worker->name,
+		  " of account %"PRId64" after three attempts; Dovecot "
+		  "searches it itself", worker->name,
 		  item->message_id, item->account_id);
 }
 

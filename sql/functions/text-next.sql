@@ -44,7 +44,7 @@ begin
     )
     update pgbox.message_text_queue q
     set wanted = 0,
-        error = 'Three processes ended while they were reading it'
+        error = 'Three attempts to read it failed'
     from lost l
     where q.account_id = l.account_id
         and q.message_id = l.message_id

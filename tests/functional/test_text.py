@@ -20,7 +20,7 @@ OF_ACCOUNT = "where account_id = (select account_id from pgbox.account where nam
 @pytest.fixture(scope="module")
 def expected_log():
     return [r"service\(pgbox-text\): child \d+ killed with signal (9|14)",
-            r"pgbox-text: Error: pgbox_dsn: Text for SEARCH can't be extracted now",
+            r"pgbox-text: Error: pgbox_dsn: Text for SEARCH can't be extracted (now|from message \d+)",
             r"pgbox-notify: Error: pgbox_dsn: Can't listen"]
 
 
@@ -199,6 +199,27 @@ def test_poison(lab, host, plain, user):
     with host.imap(user) as imap:
         imap.select("INBOX")
         assert imap.search("BODY body") == [1, 2]
+
+
+def test_broken_message(lab, host, plain, user):
+    """What can't be read keeps nothing back that is taken together with it."""
+    broken = lab.new_user("broken")
+    os.kill(service(host), signal.SIGSTOP)
+    plain.deliver(broken, messages.numbered(1, size=10_000))
+    change_frames(lab, broken)
+    plain.deliver(user, messages.numbered(2))
+    host.deliver(user, messages.numbered(3))
+    os.kill(service(host), signal.SIGCONT)
+    wait_extracted(lab, user)
+    assert queued(lab, broken, "error is null") == 1
+    wait_until(lambda: "can't be extracted from message" in host.log_text(), "the line in the log")
+    change_frames(lab, broken)
+
+
+def change_frames(lab, user):
+    """Break what is stored of the user's messages; done twice, it is as it was."""
+    lab.postgres.sql("update pgbox.message_chunk set data = set_byte(data, 100, get_byte(data, 100) # 255) "
+                     + OF_ACCOUNT.format(user))
 
 
 def stop_with_claims(lab, user, pid):
