@@ -45,6 +45,7 @@ static const struct {
 
 	{ "08", PGBOX_DB_ERROR_UNAVAILABLE },	/* connection; poolers */
 
+	{ "F0", PGBOX_DB_ERROR_CONFIG },	/* session_begin() */
 	{ "28", PGBOX_DB_ERROR_CONFIG },	/* authorization */
 	{ "3D000", PGBOX_DB_ERROR_CONFIG },	/* no such database */
 	{ "3F000", PGBOX_DB_ERROR_CONFIG },	/* no such schema */
