@@ -24,33 +24,55 @@
 /* What pg_trgm makes keys of */
 #define TRIGRAM_CHARS 3
 
-#define SQL_FOUND \
-	"select array(" \
-	"select m.uid from pgbox.message_text t " \
-	"join pgbox.mail m on m.account_id = t.account_id " \
-	"and m.message_id = t.message_id " \
-	"where t.account_id = $1 and m.account_id = $1 " \
-	"and m.mailbox_id = $2 and m.uid between $3 and $4 " \
-	"and t.folding = $5 and "
-#define SQL_UNKNOWN \
-	"), array(" \
-	"select m.uid from pgbox.message_text_queue q " \
-	"join pgbox.mail m on m.account_id = q.account_id " \
-	"and m.message_id = q.message_id " \
-	"where q.account_id = $1 and m.account_id = $1 " \
-	"and m.mailbox_id = $2 and m.uid between $3 and $4"
-#define SQL_UNKNOWN_HEADER " and not q.has_header"
+/* What the planner expects must not decide how a search is done: it takes account,
+   mailbox and UID for independent of each other and finds large mailboxes small, and it
+   has never heard of an account that was filled since the last ANALYZE. So
+   "offset 0" keeps what is in parentheses apart, and "(select $1)" keeps the
+   planner from looking this very account up: it expects an average one. */
+
+/* The index finds a few messages of the account, whose mails are looked up. */
+#define SQL_BY_MESSAGE(table) \
+	"select m.uid from (" \
+	"select t.account_id, t.message_id from pgbox." table " t " \
+	"where t.account_id = (select $1)"
+#define SQL_BY_MESSAGE_END \
+	" offset 0) t cross join lateral (" \
+	"select m.mailbox_id, m.uid from pgbox.mail m " \
+	"where m.account_id = t.account_id and m.message_id = t.message_id " \
+	"offset 0) m where m.mailbox_id = $2 and m.uid between $3 and $4"
+/* Each mail is looked at. */
+#define SQL_BY_MAIL(table) \
+	"select m.uid from (" \
+	"select m.account_id, m.message_id, m.uid from pgbox.mail m " \
+	"where m.account_id = $1 and m.mailbox_id = $2 " \
+	"and m.uid between $3 and $4 offset 0) m " \
+	"cross join lateral (select from pgbox." table " t " \
+	"where t.account_id = m.account_id and t.message_id = m.message_id"
+#define SQL_BY_MAIL_END " offset 0) t"
+
+#define SQL_FOLDING " and (t.folding = $5 or pgbox.text_cost(t.message_id)) and "
+#define SQL_HEADER_UNKNOWN " and not t.has_header"
 /* Text of other foldings is rare: the rest is read only if there is any. */
-#define SQL_FOREIGN \
-	"t.account_id = $1 and (t.folding < $5 or t.folding > $5)"
-#define SQL_END \
-	") || case when exists (" \
-	"select from pgbox.message_text t where " SQL_FOREIGN ") then array(" \
-	"select m.uid from pgbox.message_text t " \
-	"join pgbox.mail m on m.account_id = t.account_id " \
-	"and m.message_id = t.message_id " \
-	"where " SQL_FOREIGN " and m.account_id = $1 " \
-	"and m.mailbox_id = $2 and m.uid between $3 and $4) else '{}' end"
+#define SQL_FOREIGN(aggregate) \
+	"(select " aggregate "(t.folding) from pgbox.message_text t " \
+	"where t.account_id = (select $1)) <> $5"
+#define SQL_FOREIGN_EXISTS \
+	"case when " SQL_FOREIGN("min") " or " SQL_FOREIGN("max") \
+	" then array("
+
+static const struct sql_way {
+	const char *found, *unknown, *foreign, *end;
+} sql_by_message = {
+	.found = SQL_BY_MESSAGE("message_text") SQL_FOLDING,
+	.unknown = SQL_BY_MESSAGE("message_text_queue"),
+	.foreign = SQL_BY_MESSAGE("message_text") " and t.folding <> $5",
+	.end = SQL_BY_MESSAGE_END,
+}, sql_by_mail = {
+	.found = SQL_BY_MAIL("message_text") SQL_FOLDING,
+	.unknown = SQL_BY_MAIL("message_text_queue"),
+	.foreign = SQL_BY_MAIL("message_text") " and t.folding <> $5",
+	.end = SQL_BY_MAIL_END,
+};
 
 enum cover {
 	/* the text says nothing about it */
@@ -356,6 +378,7 @@ arg_judge(const struct compiler *compiler, const struct mail_search_arg *arg,
 struct writer {
 	const struct compiler *compiler;
 	struct pgbox_search_group *group;
+	const struct sql_way *way;
 	string_t *sql;
 };
 
@@ -447,15 +470,22 @@ write_arg(struct writer *writer, const struct mail_search_arg *arg,
 
 static void
 writer_begin(struct writer *writer, const struct compiler *compiler,
-	     struct mail_search_arg *arg)
+	     struct mail_search_arg *arg, const struct judgement *judgement)
 {
+	struct pgbox_search_group *group;
+
+	group = array_append_space(compiler->groups);
+	group->arg = arg;
+	group->exact = judgement->cover == COVER_EXACT;
+	group->scan = judgement->cost != COST_INDEX;
+	p_array_init(&group->exact_args, compiler->pool, 4);
+	p_array_init(&group->patterns, compiler->pool, 4);
 	writer->compiler = compiler;
-	writer->group = array_append_space(compiler->groups);
-	writer->group->arg = arg;
-	p_array_init(&writer->group->exact_args, compiler->pool, 4);
-	p_array_init(&writer->group->patterns, compiler->pool, 4);
+	writer->group = group;
+	writer->way = group->scan ? &sql_by_mail : &sql_by_message;
 	writer->sql = str_new(compiler->pool, 1024);
-	str_append(writer->sql, SQL_FOUND);
+	str_append(writer->sql, "select array(");
+	str_append(writer->sql, writer->way->found);
 }
 
 static void
@@ -463,13 +493,17 @@ writer_end(struct writer *writer, const struct judgement *judgement)
 {
 	struct pgbox_search_group *group = writer->group;
 
-	str_append(writer->sql, SQL_UNKNOWN);
+	str_append(writer->sql, writer->way->end);
+	str_append(writer->sql, "), array(");
+	str_append(writer->sql, writer->way->unknown);
 	if (!judgement->needs_body)
-		str_append(writer->sql, SQL_UNKNOWN_HEADER);
-	str_append(writer->sql, SQL_END);
+		str_append(writer->sql, SQL_HEADER_UNKNOWN);
+	str_append(writer->sql, writer->way->end);
+	str_append(writer->sql, ") || " SQL_FOREIGN_EXISTS);
+	str_append(writer->sql, writer->way->foreign);
+	str_append(writer->sql, writer->way->end);
+	str_append(writer->sql, ") else '{}' end");
 
-	group->exact = judgement->cover == COVER_EXACT;
-	group->scan = judgement->cost != COST_INDEX;
 	group->query.name = "search";
 	group->query.sql = str_c(writer->sql);
 	group->query.param_count = FIRST_PATTERN_PARAM - 1 +
@@ -492,7 +526,7 @@ group_add_arg(const struct compiler *compiler, struct mail_search_arg *arg)
 	/* more is known if it is taken for a list */
 	if (judgement.cover == COVER_SUPERSET && arg->type == SEARCH_SUB)
 		return FALSE;
-	writer_begin(&writer, compiler, arg);
+	writer_begin(&writer, compiler, arg, &judgement);
 	write_arg_positive(&writer, arg, 0);
 	writer_end(&writer, &judgement);
 	return TRUE;
@@ -557,7 +591,7 @@ list_groups_add(const struct compiler *compiler, struct mail_search_arg *parent,
 	together = list_judge(compiler, args, &judgement);
 	index_used = judgement.cost == COST_INDEX;
 	if (together)
-		writer_begin(&writer, compiler, parent);
+		writer_begin(&writer, compiler, parent, &judgement);
 	for (arg = args; together && arg != NULL; arg = arg->next) {
 		if (!list_takes(compiler, arg, index_used, &sub))
 			continue;

@@ -29,6 +29,7 @@
 \ir functions/session-begin.sql
 \ir functions/subscription-set.sql
 \ir functions/text-claim.sql
+\ir functions/text-cost.sql
 \ir functions/text-next.sql
 \ir functions/text-store.sql
 \ir functions/uid-validity-next.sql

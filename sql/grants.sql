@@ -31,6 +31,7 @@ grant execute on function
     pgbox.mail_change,
     pgbox.operation_done,
     pgbox.text_claim,
+    pgbox.text_cost,
     pgbox.text_next,
     pgbox.text_store,
     pgbox.purge

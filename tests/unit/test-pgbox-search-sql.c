@@ -35,12 +35,13 @@ compile(pool_t pool, struct mail_search_arg *args, bool bodies,
 /* The condition in the statement */
 static const char *group_get_condition(const struct pgbox_search_group *group)
 {
-	static const char begin[] = " and t.folding = $5 and ";
+	static const char begin[] =
+		" and (t.folding = $5 or pgbox.text_cost(t.message_id)) and ";
 	const char *start = strstr(group->query.sql, begin), *end;
 
 	assert_non_null(start);
 	start += strlen(begin);
-	end = strstr(start, "), array(");
+	end = strstr(start, " offset 0)");
 	assert_non_null(end);
 	return t_strdup_until(start, end);
 }
@@ -54,7 +55,7 @@ static void group_append(string_t *str, const struct pgbox_search_group *group)
 		str_append(str, " exact");
 	if (group->scan)
 		str_append(str, " scan");
-	if (strstr(group->query.sql, "not q.has_header") != NULL)
+	if (strstr(group->query.sql, "not t.has_header") != NULL)
 		str_append(str, " header");
 	if (array_count(&group->exact_args) > 0)
 		str_printfa(str, " knows %u", array_count(&group->exact_args));
