@@ -39,4 +39,5 @@
 \ir functions/upload-chunks.sql
 \ir views/attachment-view.sql
 \ir views/mail-view.sql
+\ir views/mailbox-state.sql
 \ir views/mailbox-view.sql

@@ -39,8 +39,7 @@ to pgbox_mail;
 
 -- Frontends: what sql/queries/ reads without a function.
 grant select on
-    pgbox.epoch,
-    pgbox.mailbox,
+    pgbox.mailbox_state,
     pgbox.subscription,
     pgbox.mailbox_attribute,
     pgbox.mail,

@@ -16,7 +16,7 @@ CHANGES = [
 REPEATED = [
     ("SUBSCRIBE old-{}", "subscription_set("),
     ('SETMETADATA old-{} (/private/comment "x")', "attribute_set("),
-    ("STATUS old-{} (MESSAGES)", "pgbox.mailbox b"),
+    ("STATUS old-{} (MESSAGES)", "pgbox.mailbox_state b"),
 ]
 
 
