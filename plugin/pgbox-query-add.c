@@ -403,7 +403,7 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
  * Uploads
  */
 
-/* Chunks in one statement */
+/* Chunks in one statement: so many parameters it has for them */
 #define UPLOAD_MAX_CHUNKS 4
 
 struct pgbox_upload {
@@ -415,10 +415,13 @@ struct pgbox_upload {
 	/* number of the next chunk */
 	unsigned int next_n;
 
-	/* the statement that is being filled; NULL if it has no chunk yet */
-	pool_t pool;
-	struct pgbox_db_params *params;
-	struct pgbox_db_array *sizes, *data;
+	/* the chunks of the next statement; their buffers are used again */
+	struct {
+		unsigned int size;
+		/* own; NULL if never used */
+		buffer_t *data;
+	} chunks[UPLOAD_MAX_CHUNKS];
+	unsigned int chunk_count;
 	/* own: the one before, which the server is at work on; or NULL */
 	struct pgbox_db_started *sent;
 };
@@ -448,31 +451,43 @@ upload_wait(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
 	return 0;
 }
 
-static void upload_begin_statement(struct pgbox_upload *upload)
+static struct pgbox_db_params *upload_get_params(struct pgbox_upload *upload)
 {
-	/* one that frees: the array grows to a megabyte */
-	upload->pool = pool_allocfree_create("pgbox upload");
-	upload->params = pgbox_db_params_create(upload->pool);
-	pgbox_db_param_int8(upload->params, upload->account_id);
+	struct pgbox_db_params *params =
+		pgbox_db_params_create(pool_datastack_create());
+	unsigned int i;
+
+	pgbox_db_param_int8(params, upload->account_id);
 	if (upload->message_id == 0)
-		pgbox_db_param_null(upload->params);
+		pgbox_db_param_null(params);
 	else
-		pgbox_db_param_int8(upload->params, upload->message_id);
-	pgbox_db_param_int4(upload->params, upload->next_n);
-	upload->sizes = pgbox_db_param_array(upload->params,
-					     PGBOX_DB_ARRAY_INT4);
-	upload->data = pgbox_db_param_array(upload->params,
-					    PGBOX_DB_ARRAY_BYTEA);
+		pgbox_db_param_int8(params, upload->message_id);
+	pgbox_db_param_int4(params, upload->next_n);
+	for (i = 0; i < UPLOAD_MAX_CHUNKS; i++) {
+		if (i >= upload->chunk_count) {
+			pgbox_db_param_null(params);
+			pgbox_db_param_null(params);
+			continue;
+		}
+		pgbox_db_param_int4(params, upload->chunks[i].size);
+		pgbox_db_param_bytea(params, upload->chunks[i].data->data,
+				     upload->chunks[i].data->used);
+	}
+	return params;
 }
 
 static int
 upload_send(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
 {
+	/* its answer has the id that all others need */
+	if (upload_wait(upload, failure_r) < 0)
+		return -1;
 	upload->sent = pgbox_db_exec_start(upload->db,
 					   &pgbox_query_upload_chunks,
-					   upload->params, failure_r);
-	upload->next_n += pgbox_db_array_count(upload->sizes);
-	pool_unref(&upload->pool);
+					   upload_get_params(upload),
+					   failure_r);
+	upload->next_n += upload->chunk_count;
+	upload->chunk_count = 0;
 	return upload->sent != NULL ? 0 : -1;
 }
 
@@ -480,30 +495,24 @@ int pgbox_upload_add(struct pgbox_upload *upload,
 		     const struct pgbox_stored_chunk *chunk,
 		     struct pgbox_db_failure *failure_r)
 {
-	if (upload->pool == NULL) {
-		/* the first answer has the id that all others need */
-		if (upload->message_id == 0 &&
-		    upload_wait(upload, failure_r) < 0)
-			return -1;
-		upload_begin_statement(upload);
-	}
-	pgbox_db_array_add_int(upload->sizes, chunk->size);
-	pgbox_db_array_add_bytes(upload->data, chunk->data, chunk->data_size);
-	if (pgbox_db_array_count(upload->sizes) < UPLOAD_MAX_CHUNKS)
+	buffer_t **data = &upload->chunks[upload->chunk_count].data;
+
+	if (*data == NULL)
+		*data = buffer_create_dynamic(default_pool, chunk->data_size);
+	buffer_set_used_size(*data, 0);
+	buffer_append(*data, chunk->data, chunk->data_size);
+	upload->chunks[upload->chunk_count].size = chunk->size;
+	if (++upload->chunk_count < UPLOAD_MAX_CHUNKS)
 		return 0;
-	return upload_wait(upload, failure_r) < 0 ? -1 :
-		upload_send(upload, failure_r);
+	return upload_send(upload, failure_r);
 }
 
 int pgbox_upload_finish(struct pgbox_upload *upload,
 			struct pgbox_db_failure *failure_r)
 {
-	if (upload_wait(upload, failure_r) < 0)
+	if (upload->chunk_count > 0 && upload_send(upload, failure_r) < 0)
 		return -1;
-	if (upload->pool == NULL)
-		return 0;
-	return upload_send(upload, failure_r) < 0 ? -1 :
-		upload_wait(upload, failure_r);
+	return upload_wait(upload, failure_r);
 }
 
 int64_t pgbox_upload_deinit(struct pgbox_upload **_upload)
@@ -511,12 +520,14 @@ int64_t pgbox_upload_deinit(struct pgbox_upload **_upload)
 	struct pgbox_upload *upload = *_upload;
 	struct pgbox_db_failure failure;
 	int64_t message_id;
+	unsigned int i;
 
 	*_upload = NULL;
 	/* a failure was returned, or the caller has one of its own */
 	(void)upload_wait(upload, &failure);
 	message_id = upload->message_id;
-	pool_unref(&upload->pool);
+	for (i = 0; i < UPLOAD_MAX_CHUNKS; i++)
+		buffer_free(&upload->chunks[i].data);
 	i_free(upload);
 	return message_id;
 }

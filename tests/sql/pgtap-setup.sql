@@ -116,7 +116,7 @@ create function tap.upload(
 returns bigint
 language sql
 as $$
-    select pgbox.upload_chunks(tap.account(p_account), p_message_id, p_n, array[octet_length(p_data)], array[p_data])
+    select pgbox.upload_chunks(tap.account(p_account), p_message_id, p_n, octet_length(p_data), p_data)
 $$;
 
 -- Changes flags or one keyword of mails, or expunges them.

@@ -29,7 +29,7 @@ select throws_ok($$
 -- Uploads
 create temporary table upload as
 select tap.upload(null, 0, repeat('x', 262144)::bytea) as id;
-select pgbox.upload_chunks(tap.account(), id, 1, '{3,4}', array['end'::bytea, '.']) from upload;
+select pgbox.upload_chunks(tap.account(), id, 1, 3, 'end', 4, '.') from upload;
 select results_eq($$
     select n, size, octet_length(data) from pgbox.message_chunk c join upload u on u.id = c.message_id order by n
     $$, $$values (0, 262144, 262144), (1, 3, 3), (2, 4, 1)$$, 'chunks come one or several at once');
