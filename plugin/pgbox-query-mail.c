@@ -203,7 +203,7 @@ int pgbox_run_claim_recent(struct pgbox_db *db,
  * Changing
  */
 
-/* columns of mail-change */
+/* columns of mail-change and mail-flags-change */
 enum {
 	CHANGE_MODSEQ,
 	CHANGE_CHANGED,
@@ -367,12 +367,24 @@ change_read(const struct pgbox_db_result *result,
 	change_read_uids(result, result_r);
 }
 
+/* The everyday click, which has a shorter statement. */
+static bool
+changes_are_flags_of_one_mail(const ARRAY_TYPE(pgbox_mail_change) *changes)
+{
+	const struct pgbox_mail_change *change = array_front(changes);
+
+	return array_count(changes) == 1 && !change->expunge &&
+		!change->keywords_clear && keyword_count(change) == 0;
+}
+
 int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		       uint64_t max_modseq,
 		       const ARRAY_TYPE(pgbox_mail_change) *changes,
 		       int64_t operation, struct pgbox_change_result *result_r,
 		       struct pgbox_db_failure *failure_r)
 {
+	const struct pgbox_query *query = &pgbox_query_mail_change;
+	const struct pgbox_mail_change *change = array_front(changes);
 	struct pgbox_db_params *params = mailbox_params(id);
 	struct pgbox_db_result *result;
 
@@ -380,10 +392,16 @@ int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		pgbox_db_param_null(params);
 	else
 		pgbox_db_param_int8(params, I_MIN(max_modseq, INT64_MAX));
-	change_params_add(params, changes);
+	if (changes_are_flags_of_one_mail(changes)) {
+		query = &pgbox_query_mail_flags_change;
+		pgbox_db_param_int8(params, change->uid);
+		pgbox_db_param_int2(params, change->flags_add);
+		pgbox_db_param_int2(params, change->flags_remove);
+	} else {
+		change_params_add(params, changes);
+	}
 	pgbox_db_param_int8(params, operation);
-	if (pgbox_db_exec(db, &pgbox_query_mail_change, params, &result,
-			  failure_r) < 0)
+	if (pgbox_db_exec(db, query, params, &result, failure_r) < 0)
 		return -1;
 	change_read(result, result_r);
 	pgbox_db_result_free(&result);

@@ -81,7 +81,7 @@ int pgbox_run_claim_recent(struct pgbox_db *db,
 			     uint32_t uid_next, uint32_t *first_uid_r,
 			     struct pgbox_db_failure *failure_r);
 
-/* ---- change: sql/functions/mail-change.sql ---- */
+/* ---- change: sql/functions/mail-change.sql, mail-flags-change.sql ---- */
 
 struct pgbox_keyword_change {
 	const char *name;

@@ -10,6 +10,7 @@
 \ir functions/keywords-change.sql
 \ir functions/mail-change.sql
 \ir functions/mail-copy.sql
+\ir functions/mail-flags-change.sql
 \ir functions/mail-keyword-ids.sql
 \ir functions/mail-save.sql
 \ir functions/mailbox-claim-recent.sql

@@ -29,6 +29,7 @@ grant execute on function
     pgbox.mail_save,
     pgbox.mail_copy,
     pgbox.mail_change,
+    pgbox.mail_flags_change,
     pgbox.operation_done,
     pgbox.text_claim,
     pgbox.text_cost,

@@ -158,6 +158,13 @@ def test_store(statements, imap, command):
         "mail-change"]
 
 
+@pytest.mark.parametrize("command", [
+    "STORE 7 +FLAGS (\\Seen)", "STORE 7 -FLAGS.SILENT (\\Seen)",
+    "STORE 7 (UNCHANGEDSINCE 9000000000000) +FLAGS (\\Deleted)"])
+def test_store_one(statements, imap, command):
+    assert count(statements, imap, "STORE 7 FLAGS ()", command) == ["mail-flags-change"]
+
+
 def test_store_when_others_change(frontend_b, statements, filled, imap):
     with frontend_b.imap(filled) as second:
         second.select("INBOX")

@@ -9,8 +9,8 @@ from .lab import sql_directory
 from .postgres import FRONTEND_ROLE
 
 # what writes mails, mailboxes or their attributes, by the file in sql/queries
-CHANGES = {"attribute-set", "mail-change", "mail-copy", "mail-save", "mailbox-create",
-           "mailbox-delete", "mailbox-rename", "mailbox-restart", "mailbox-update",
+CHANGES = {"attribute-set", "mail-change", "mail-copy", "mail-flags-change", "mail-save",
+           "mailbox-create", "mailbox-delete", "mailbox-rename", "mailbox-restart", "mailbox-update",
            "subscription-set", "upload-abort", "upload-chunks"}
 
 _ENTRY = re.compile(r"\] " + FRONTEND_ROLE + r" .*? LOG:  (?:execute [^:]*|statement): ")
