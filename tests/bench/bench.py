@@ -14,6 +14,7 @@ import cases_change
 import cases_read
 import cases_save
 import cases_search
+import cases_text
 import report
 from clients import FastImap
 from mails import append_many, fill_small, message, size_4_to_10_kb, write_maildir
@@ -22,7 +23,7 @@ from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.imap import Literal
 from servers import BenchLab, Side
 
-CASES = (cases_save.CASES + cases_read.CASES + cases_change.CASES
+CASES = (cases_save.CASES + cases_text.CASES + cases_read.CASES + cases_change.CASES
          + cases_search.CASES)
 
 

@@ -52,6 +52,7 @@ class Case:
     extra_ms = 0.0        # a time may exceed the ratio's limit by that much
     limit_ms = None       # a limit of pgbox's own time
     bare_limit = None     # of the ratio to bare SQL
+    bare_extra_ms = None  # a time may exceed that of bare SQL by that much
 
     def __init__(self, bench):
         self.bench = bench
@@ -92,6 +93,8 @@ class Case:
             checks.append(outcome.pgbox <= self.limit_ms)
         if self.bare_limit is not None and outcome.bare:
             checks.append(outcome.pgbox >= self.bare_limit * outcome.bare)
+        if self.bare_extra_ms is not None and outcome.bare:
+            checks.append(outcome.pgbox <= outcome.bare + self.bare_extra_ms)
         return all(checks) if checks else None
 
 

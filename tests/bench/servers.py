@@ -59,6 +59,8 @@ class Side:
         main    what most cases use
         other   a second frontend of the same users; sdbox has only one
         quota   with the quota plugin
+        text    with the services of pgbox, which extract text for SEARCH
+        no text with pgbox-notify, and no text for SEARCH
         fill    for what is not measured: sdbox writes without flushing
         """
         if (self.name, purpose) in (("sdbox", "other"), ("pgbox", "fill")):
@@ -72,6 +74,10 @@ class Side:
         options = {"extra": IMAP_PROCESSES + f"mail_fsync = {fsync}\n"}
         if self.name == "pgbox":
             options["plugin"] = dict(PLUGIN_SETTINGS)
+        if purpose in ("text", "no text"):
+            options["notify"] = True
+            options["text"] = purpose == "text"
+            options["plugin"]["pgbox_search_text"] = "yes" if purpose == "text" else "no"
         if purpose == "quota":
             options["mail_plugins"] = ["quota"]
             options["imap_plugins"] = ["imap_quota"]
