@@ -50,13 +50,13 @@ static bool answer_add(struct pgbox_db_answer *answer, PGresult *pg)
 /* Reads until the server is ready for the next statement. */
 static enum pgbox_db_wait
 answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
-	    int64_t deadline)
+	    int64_t deadline, int client_fd)
 {
 	enum pgbox_db_wait wait;
 	PGresult *pg;
 
 	do {
-		wait = pgbox_db_wait_answer(db, deadline);
+		wait = pgbox_db_wait_answer(db, deadline, client_fd);
 		if (wait != PGBOX_DB_WAIT_DONE)
 			return wait;
 		pg = PQgetResult(db->conn);
@@ -68,7 +68,7 @@ answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
 	return PGBOX_DB_WAIT_LOST;
 }
 
-/* The deadline has passed: the connection is given up in any case, because the
+/* The deadline has passed or the client is gone: the connection is given up in any case, because the
    cancel request could still be under way to the next statement. */
 static enum pgbox_db_wait
 answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
@@ -78,7 +78,7 @@ answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
 	pid_t pid;
 
 	pid = pgbox_db_cancel_start(db);
-	wait = answer_read(db, answer, deadline);
+	wait = answer_read(db, answer, deadline, 0);
 	pgbox_db_cancel_end(pid, deadline);
 	return wait;
 }
@@ -194,7 +194,7 @@ run_read(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	int ret;
 
 	i_zero(&answer);
-	wait = answer_read(db, &answer, deadline);
+	wait = answer_read(db, &answer, deadline, stmt->client_fd);
 	if (wait == PGBOX_DB_WAIT_DEADLINE) {
 		expired = TRUE;
 		wait = answer_cancel(db, &answer);

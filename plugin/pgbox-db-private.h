@@ -63,6 +63,8 @@ struct pgbox_db_statement {
 	enum pgbox_db_state busy, done;
 	/* it is not run but prepared; busy is PREPARING */
 	bool prepare;
+	/* see struct pgbox_db_patience */
+	int client_fd;
 };
 
 /* A statement from its sending to its answer */
@@ -240,7 +242,7 @@ int64_t pgbox_db_now_msecs(void);
 enum pgbox_db_wait {
 	/* what was waited for has come */
 	PGBOX_DB_WAIT_DONE,
-	/* the deadline has passed */
+	/* the deadline has passed, or nobody wants the answer any more */
 	PGBOX_DB_WAIT_DEADLINE,
 	/* the connection is gone, PQerrorMessage() says why */
 	PGBOX_DB_WAIT_LOST,
@@ -256,8 +258,9 @@ void pgbox_db_connect_check_time(struct pgbox_db *db, int64_t msecs);
 /* Until libpq has given the statement to the kernel. DONE does not prove that
    it was able to: libpq reports that with the answer. */
 enum pgbox_db_wait pgbox_db_wait_sent(struct pgbox_db *db, int64_t deadline);
-/* Until PQgetResult() doesn't block */
-enum pgbox_db_wait pgbox_db_wait_answer(struct pgbox_db *db, int64_t deadline);
+/* Until PQgetResult() doesn't block, or client_fd hangs up (0 = none) */
+enum pgbox_db_wait pgbox_db_wait_answer(struct pgbox_db *db, int64_t deadline,
+					int client_fd);
 /* Returns TRUE if the connection, which is idle, is known to be dead. Doesn't
    wait. */
 bool pgbox_db_is_dead(struct pgbox_db *db);

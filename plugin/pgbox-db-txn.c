@@ -19,12 +19,13 @@ static const struct pgbox_query query_rollback = {
 static int
 txn_exec(struct pgbox_db *db, const struct pgbox_query *query,
 	 const struct pgbox_db_params *params, unsigned int timeout_msecs,
-	 struct pgbox_db_result **result_r,
+	 int client_fd, struct pgbox_db_result **result_r,
 	 struct pgbox_db_failure *failure_r)
 {
 	const struct pgbox_db_statement stmt = {
 		.query = query,
 		.params = params,
+		.client_fd = client_fd,
 		.busy = PGBOX_DB_STATE_TXN_BUSY,
 		.done = PGBOX_DB_STATE_TXN,
 	};
@@ -36,25 +37,27 @@ txn_exec(struct pgbox_db *db, const struct pgbox_query *query,
 	return -1;
 }
 
-int pgbox_db_exec_timeout(struct pgbox_db *db, const struct pgbox_query *query,
+int pgbox_db_exec_patient(struct pgbox_db *db, const struct pgbox_query *query,
 			  const struct pgbox_db_params *params,
-			  unsigned int timeout_msecs,
+			  const struct pgbox_db_patience *patience,
 			  struct pgbox_db_result **result_r,
 			  struct pgbox_db_failure *failure_r)
 {
 	const struct pgbox_db_statement stmt = {
 		.query = query,
 		.params = params,
+		.client_fd = patience->client_fd,
 		.busy = PGBOX_DB_STATE_BUSY,
 		.done = PGBOX_DB_STATE_IDLE,
 	};
 
+	unsigned int timeout_msecs = patience->timeout_msecs > 0 ?
+		patience->timeout_msecs : db->set.query_timeout_msecs;
+
 	*result_r = NULL;
-	if (timeout_msecs == 0)
-		timeout_msecs = db->set.query_timeout_msecs;
 	if (db->state == PGBOX_DB_STATE_TXN) {
-		return txn_exec(db, query, params, timeout_msecs, result_r,
-				failure_r);
+		return txn_exec(db, query, params, timeout_msecs,
+				patience->client_fd, result_r, failure_r);
 	}
 	return pgbox_db_run_retrying(db, &stmt, timeout_msecs, result_r,
 				     failure_r);
@@ -65,7 +68,10 @@ int pgbox_db_exec(struct pgbox_db *db, const struct pgbox_query *query,
 		  struct pgbox_db_result **result_r,
 		  struct pgbox_db_failure *failure_r)
 {
-	return pgbox_db_exec_timeout(db, query, params, 0, result_r, failure_r);
+	static const struct pgbox_db_patience patience;
+
+	return pgbox_db_exec_patient(db, query, params, &patience, result_r,
+				     failure_r);
 }
 
 int pgbox_db_exec_repeatable(struct pgbox_db *db,

@@ -2,6 +2,11 @@
    callers need the answer, so this is poll() with a deadline; nothing else of
    the process runs meanwhile. Does not know what is being waited for. */
 
+/* for POLLRDHUP */
+#ifndef _GNU_SOURCE
+#  define _GNU_SOURCE
+#endif
+
 #include "pgbox-config.h"
 #include "lib.h"
 #include "pgbox-db-private.h"
@@ -36,25 +41,32 @@ int64_t pgbox_db_now_msecs(void)
 }
 
 /* Waits for events on the connection's socket. Returns them, 0 if the deadline
-   has passed. */
-static short wait_socket(struct pgbox_db *db, short events, int64_t deadline)
+   has passed, or if the client (0 = none) has hung up. */
+static short wait_socket_client(struct pgbox_db *db, short events,
+				int64_t deadline, int client_fd)
 {
-	struct pollfd pfd = {
+	struct pollfd pfd[] = {
 		/* libpq may change it while it connects */
-		.fd = PQsocket(db->conn),
-		.events = events,
+		{ .fd = PQsocket(db->conn), .events = events },
+		{ .fd = client_fd, .events = POLLRDHUP },
 	};
+	nfds_t count = client_fd > 0 ? 2 : 1;
 	int64_t msecs;
 	int ret;
 
 	do {
 		msecs = deadline - pgbox_db_now_msecs();
 		/* always look once: late is better than lost */
-		ret = poll(&pfd, 1, I_MIN(I_MAX(msecs, 0), INT_MAX));
+		ret = poll(pfd, count, I_MIN(I_MAX(msecs, 0), INT_MAX));
 	} while ((ret < 0 && errno == EINTR) || (ret == 0 && msecs > INT_MAX));
 	if (ret < 0)
 		i_fatal("poll() failed: %m");
-	return ret == 0 ? 0 : pfd.revents;
+	return ret == 0 ? 0 : pfd[0].revents;
+}
+
+static short wait_socket(struct pgbox_db *db, short events, int64_t deadline)
+{
+	return wait_socket_client(db, events, deadline, 0);
 }
 
 void pgbox_db_connect_check_time(struct pgbox_db *db, int64_t msecs)
@@ -112,10 +124,11 @@ enum pgbox_db_wait pgbox_db_wait_sent(struct pgbox_db *db, int64_t deadline)
 	return ret == 0 ? PGBOX_DB_WAIT_DONE : PGBOX_DB_WAIT_LOST;
 }
 
-enum pgbox_db_wait pgbox_db_wait_answer(struct pgbox_db *db, int64_t deadline)
+enum pgbox_db_wait pgbox_db_wait_answer(struct pgbox_db *db, int64_t deadline,
+					int client_fd)
 {
 	while (PQisBusy(db->conn) != 0) {
-		if (wait_socket(db, POLLIN, deadline) == 0)
+		if (wait_socket_client(db, POLLIN, deadline, client_fd) == 0)
 			return PGBOX_DB_WAIT_DEADLINE;
 		/* After a failure PQgetResult() would return an error without
 		   SQLSTATE, unless the server's last words were an error. */

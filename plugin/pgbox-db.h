@@ -200,11 +200,20 @@ int pgbox_db_exec(struct pgbox_db *db, const struct pgbox_query *query,
 		  const struct pgbox_db_params *params,
 		  struct pgbox_db_result **result_r,
 		  struct pgbox_db_failure *failure_r);
-/* Like pgbox_db_exec() with its own deadline in milliseconds (0 = the
-   setting). */
-int pgbox_db_exec_timeout(struct pgbox_db *db, const struct pgbox_query *query,
+/* How long an answer is waited for */
+struct pgbox_db_patience {
+	/* deadline; 0 = the setting */
+	unsigned int timeout_msecs;
+	/* A socket, 0 = none: when its other side hangs up, nobody wants the answer
+	   any more, which is then as if the deadline had passed. Nothing is
+	   read from it. */
+	int client_fd;
+};
+
+/* Like pgbox_db_exec() with its own deadline */
+int pgbox_db_exec_patient(struct pgbox_db *db, const struct pgbox_query *query,
 			  const struct pgbox_db_params *params,
-			  unsigned int timeout_msecs,
+			  const struct pgbox_db_patience *patience,
 			  struct pgbox_db_result **result_r,
 			  struct pgbox_db_failure *failure_r);
 

@@ -195,9 +195,8 @@ int pgbox_run_search(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	pgbox_db_param_int4(params, pgbox_folding_get());
 	array_foreach_elem(&group->patterns, pattern)
 		pgbox_db_param_text(params, pattern);
-	if (pgbox_db_exec_timeout(db, &group->query, params,
-				  range->timeout_msecs, &result,
-				  failure_r) < 0)
+	if (pgbox_db_exec_patient(db, &group->query, params, &range->patience,
+				  &result, failure_r) < 0)
 		return -1;
 	pgbox_db_result_int_array(result, 0, 0, found);
 	pgbox_db_result_int_array(result, 0, 1, unknown);
@@ -232,7 +231,7 @@ int pgbox_run_sort(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		array_foreach_elem(wanted_uids, uid)
 			pgbox_db_array_add_int(array, uid);
 	}
-	ret = pgbox_db_exec_timeout(db, query, params, range->timeout_msecs,
+	ret = pgbox_db_exec_patient(db, query, params, &range->patience,
 				    &result, failure_r);
 	if (ret == 0) {
 		pgbox_db_result_int_array(result, 0, 0, uids);

@@ -64,8 +64,7 @@ int pgbox_run_text_store(struct pgbox_db *db,
 
 struct pgbox_search_range {
 	uint32_t first_uid, last_uid;
-	/* deadline */
-	unsigned int timeout_msecs;
+	struct pgbox_db_patience patience;
 };
 
 /* Appends the UIDs that were found, and those about which nothing is known,

@@ -11,6 +11,7 @@
 #include "index-mail.h"
 #include "index-search-private.h"
 #include "pgbox-storage.h"
+#include "pgbox-client.h"
 #include "pgbox-query-text.h"
 #include "pgbox-search-sql.h"
 #include "pgbox-sort.h"
@@ -256,7 +257,9 @@ group_ask(struct mail_search_context *ctx, struct pgbox_search *search,
 	const struct pgbox_search_range range = {
 		.first_uid = first_uid,
 		.last_uid = group_get_last_uid(ctx, search, group, first_uid),
-		.timeout_msecs = search->timeout_msecs,
+		.patience.timeout_msecs = search->timeout_msecs,
+		.patience.client_fd =
+			pgbox_client_get_fd(mbox->box.storage->user),
 	};
 	uint64_t start = i_microseconds(), msecs;
 	ARRAY_TYPE(pgbox_int64) found, unknown;

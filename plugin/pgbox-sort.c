@@ -8,6 +8,7 @@
 #include "index-mail.h"
 #include "index-sort.h"
 #include "pgbox-storage.h"
+#include "pgbox-client.h"
 #include "pgbox-folding.h"
 #include "pgbox-query-text.h"
 #include "pgbox-sort-sql.h"
@@ -286,7 +287,9 @@ sort_ask(struct pgbox_sort *sort, bool whole, unsigned int timeout_msecs,
 	const struct pgbox_search_range range = {
 		.first_uid = 1,
 		.last_uid = mail_index_get_header(view)->next_uid - 1,
-		.timeout_msecs = timeout_msecs,
+		.patience.timeout_msecs = timeout_msecs,
+		.patience.client_fd =
+			pgbox_client_get_fd(sort->t->box->storage->user),
 	};
 	pool_t pool = pool_alloconly_create("pgbox sort", 2048);
 	ARRAY_TYPE(pgbox_int64) uids;

@@ -1,6 +1,7 @@
 /* What callers are told, and when, while the server or the network fails. */
 
 #include "test-db.h"
+
 #include "net.h"
 
 /* A statement that lasts until somebody ends it, and how to find it */
@@ -50,13 +51,43 @@ static void test_deadline(void **state ATTR_UNUSED)
 
 static void test_deadline_of_one_statement(void **state ATTR_UNUSED)
 {
+	const struct pgbox_db_patience patience = { .timeout_msecs = 100 };
 	struct pgbox_db *db = open_db(TEST_TIMEOUT_MSECS);
 	struct pgbox_db_result *result;
 	struct pgbox_db_failure failure;
 
-	assert_int_equal(pgbox_db_exec_timeout(db, test_query("test",
-		ENDLESS_SQL), NULL, 100, &result, &failure), -1);
+	assert_int_equal(pgbox_db_exec_patient(db, test_query("test",
+		ENDLESS_SQL), NULL, &patience, &result, &failure), -1);
 	test_assert_failure(&failure, PGBOX_DB_ERROR_TIMEOUT, "57014");
+	pgbox_db_unref(&db);
+}
+
+/* What a client has sent meanwhile doesn't matter, that it is gone does. */
+static void test_client_hangs_up(void **state ATTR_UNUSED)
+{
+	struct pgbox_db_patience patience = { .timeout_msecs = 300 };
+	struct pgbox_db *db = open_db(TEST_TIMEOUT_MSECS);
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	int64_t start = pgbox_db_now_msecs();
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	patience.client_fd = fds[0];
+	assert_int_equal(pgbox_db_exec_patient(db, test_query("test",
+		ENDLESS_SQL), NULL, &patience, &result, &failure), -1);
+	assert_between(pgbox_db_now_msecs() - start, 300, 300 + SLACK_MSECS);
+
+	patience.timeout_msecs = TEST_TIMEOUT_MSECS;
+	start = pgbox_db_now_msecs();
+	assert_int_equal(close(fds[1]), 0);
+	assert_int_equal(pgbox_db_exec_patient(db, test_query("test",
+		ENDLESS_SQL), NULL, &patience, &result, &failure), -1);
+	test_assert_failure(&failure, PGBOX_DB_ERROR_TIMEOUT, "57014");
+	assert_between(pgbox_db_now_msecs() - start, 0, SLACK_MSECS);
+	assert_int_equal(test_exec(db, "select 5"), 5);
+	assert_int_equal(close(fds[0]), 0);
 	pgbox_db_unref(&db);
 }
 
@@ -360,6 +391,7 @@ static void test_first_host_is_mute(void **state ATTR_UNUSED)
 
 static void test_no_host_answers(void **state ATTR_UNUSED)
 {
+	const char *msecs;
 	struct pgbox_db *db;
 	struct pgbox_db_result *result;
 	struct pgbox_db_failure failure;
@@ -371,7 +403,11 @@ static void test_no_host_answers(void **state ATTR_UNUSED)
 	assert_int_equal(pgbox_db_exec(db, test_query("test", "select 1"), NULL,
 				       &result, &failure), -1);
 	test_assert_failure(&failure, PGBOX_DB_ERROR_UNAVAILABLE, "");
-	assert_non_null(strstr(failure.message, "timed out after 20"));
+	/* each host gets half of the time */
+	msecs = strstr(failure.message, "timed out after ");
+	assert_non_null(msecs);
+	assert_between(strtol(msecs + strlen("timed out after "), NULL, 10),
+		       190, 190 + SLACK_MSECS);
 	assert_non_null(strstr(failure.message, "Connection refused"));
 	assert_null(strstr(failure.message, "geheim"));
 	pgbox_db_unref(&db);
@@ -414,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_deadline_of_one_statement),
+		cmocka_unit_test(test_client_hangs_up),
 		cmocka_unit_test(test_deadline_in_lock_wait),
 		cmocka_unit_test(test_deadline_in_transaction),
 		cmocka_unit_test(test_deadline_in_commit),
