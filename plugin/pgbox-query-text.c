@@ -14,7 +14,7 @@
 
 int pgbox_run_text_claim(struct pgbox_db *db,
 			 const struct pgbox_mailbox_id *id, uint32_t max_uid,
-			 bool bodies, unsigned int limit,
+			 bool bodies, unsigned int limit, uint64_t max_bytes,
 			 ARRAY_TYPE(pgbox_text_claim) *claims,
 			 struct pgbox_db_failure *failure_r)
 {
@@ -29,6 +29,7 @@ int pgbox_run_text_claim(struct pgbox_db *db,
 	pgbox_db_param_int8(params, max_uid);
 	pgbox_db_param_bool(params, bodies);
 	pgbox_db_param_int4(params, limit);
+	pgbox_db_param_int8(params, max_bytes);
 	if (pgbox_db_exec(db, &pgbox_query_text_claim, params, &result,
 			  failure_r) < 0)
 		return -1;

@@ -18,10 +18,11 @@ struct pgbox_text_claim {
 };
 ARRAY_DEFINE_TYPE(pgbox_text_claim, struct pgbox_text_claim);
 
-/* Appends claims in the order of their UIDs. */
+/* Appends at most limit claims in the order of their UIDs. Their messages have
+   max_bytes octets together, but the first one can be larger. */
 int pgbox_run_text_claim(struct pgbox_db *db,
 			 const struct pgbox_mailbox_id *id, uint32_t max_uid,
-			 bool bodies, unsigned int limit,
+			 bool bodies, unsigned int limit, uint64_t max_bytes,
 			 ARRAY_TYPE(pgbox_text_claim) *claims,
 			 struct pgbox_db_failure *failure_r);
 

@@ -2,7 +2,8 @@
 -- them for a minute. One that was begun before comes alone, so that a message
 -- which kills the process that reads it spoils no other.
 -- Parameters: account; mailbox; the highest UID wanted; whether bodies are
---   wanted, too; the most messages to take.
+--   wanted, too; the most messages to take, and the most octets, but for the
+--   first message.
 -- Returns messages with their UIDs in this mailbox.
 -- Locks: rows of message_text_queue; those that are locked are left out.
 -- Writes: message_text_queue.
@@ -11,7 +12,8 @@ create or replace function pgbox.text_claim(
     p_mailbox_id bigint,
     p_max_uid bigint,
     p_bodies boolean,
-    p_limit int
+    p_limit int,
+    p_max_bytes bigint
 )
 returns table (message_id bigint, uid bigint)
 language plpgsql
@@ -45,13 +47,28 @@ begin
             order by q.message_id
             limit case when v_begun then 1 else p_limit end
             for update of q skip locked
+        ), sized as (
+            select
+                c.message_id,
+                row_number() over w as place,
+                sum(s.size) over w as bytes
+            from candidate c
+            cross join lateral (
+                select x.size
+                from pgbox.message x
+                where x.account_id = p_account_id
+                    and x.message_id = c.message_id
+                limit 1
+            ) s
+            window w as (order by c.message_id)
         ), claimed as (
             update pgbox.message_text_queue q
             set attempts = q.attempts + 1,
                 leased_until = now() + interval '1 minute'
-            from candidate c
+            from sized c
             where q.account_id = p_account_id
                 and q.message_id = c.message_id
+                and (c.place = 1 or c.bytes <= p_max_bytes)
             returning q.message_id
         )
         select c.message_id, min(m.uid)

@@ -2,7 +2,9 @@
 doveadm, Sieve, settings, and what becomes of a search when nobody waits for it."""
 
 import os
+import random
 import shutil
+import string
 
 import pytest
 
@@ -61,6 +63,21 @@ def test_saved_result(server, user):
         told = imap.ok("UID SEARCH RETURN (COUNT) $ NOT FROM sender6@").named("ESEARCH")
         assert told[0][-2:] == [b"COUNT", b"3"]
         assert imap.search("$ SUBJECT 9") == [9]
+
+
+def test_large_texts_come_a_few_at_a_time(lab, frontend_a, pgbox_only, user):
+    """A search that finds texts missing does not have all of them extracted while its client waits."""
+    generator = random.Random(1)
+    with frontend_a.imap(user) as imap:
+        for number in range(30):
+            text = "".join(generator.choices(string.ascii_lowercase, k=600_000))
+            imap.append("INBOX", mail(number, text))
+        imap.select("INBOX")
+        assert imap.search('SUBJECT "about 7"') == [8]
+    queued = int(lab.postgres.value(
+        "select count(*) from pgbox.message_text_queue q join pgbox.account a using (account_id) "
+        f"where a.name = '{user}' and q.leased_until is null"))
+    assert 0 < queued < 30
 
 
 def test_fuzzy_is_absent(server, user):

@@ -1,12 +1,13 @@
 -- text_claim(), text_next(), text_store()
 begin;
 set local search_path = tap, public;
-select plan(35);
+select plan(37);
 
-create function tap.claim(p_box text, p_limit int default 10, p_bodies boolean default true, p_max_uid bigint default 100)
+create function tap.claim(p_box text, p_limit int default 10, p_bodies boolean default true, p_max_uid bigint default 100,
+    p_max_bytes bigint default 1000000)
 returns text language sql as $$
     select coalesce(string_agg(uid::text, ',' order by uid), '')
-    from pgbox.text_claim(tap.account(), tap.mailbox(p_box), p_max_uid, p_bodies, p_limit)
+    from pgbox.text_claim(tap.account(), tap.mailbox(p_box), p_max_uid, p_bodies, p_limit, p_max_bytes)
 $$;
 create function tap.store(p_box text, p_uid bigint, p_header text, p_body text, p_error text default null)
 returns int language sql as $$
@@ -30,6 +31,11 @@ select is(tap.queued(), '1,2,3,4,5', 'a new message is queued');
 select tap.copy('a', '{1}', 'b');
 select is((select count(*) from pgbox.message_text_queue), 5::bigint, 'a copy is no new message');
 
+select is(tap.claim('a', p_max_bytes => 1), '1', 'however large it is, one is taken');
+update pgbox.message_text_queue set leased_until = null, attempts = 0;
+select is(tap.claim('a', p_max_bytes => 3 * max(size) - 1), '1,2', 'others only as far as the octets go')
+from pgbox.message;
+update pgbox.message_text_queue set leased_until = null, attempts = 0;
 select is(tap.claim('a', 2), '1,2', 'as many as wanted are taken');
 select is(tap.claim('b', 2), '', 'nobody else gets them, from wherever');
 select is(tap.claim('a', 10, p_max_uid => 4), '3,4', 'none above the highest UID wanted');
