@@ -5,13 +5,13 @@
 #include "lib.h"
 #include "array.h"
 #include "ioloop.h"
-#include "master-service.h"
 #include "restrict-access.h"
 #include "pgbox-notify-dir.h"
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-queue.h"
 #include "pgbox-notify-server.h"
 #include "pgbox-notify-settings.h"
+#include "pgbox-service.h"
 
 /* At most so often the service pgbox-text is woken. */
 #define TEXT_INTERVAL_MSECS 200
@@ -166,27 +166,13 @@ static void main_deinit(void)
 
 int main(int argc, char *argv[])
 {
-	const struct pgbox_notify_settings *set;
-	pool_t pool;
+	static const struct pgbox_service service = {
+		.name = "pgbox-notify",
+		.preinit = main_preinit,
+		.init = main_init,
+		.deinit = main_deinit,
+		.connected = client_connected,
+	};
 
-	/* The stats process would find that the event category "pgbox" has no
-	   parent here, and has one in mail processes. */
-	master_service = master_service_init("pgbox-notify",
-		MASTER_SERVICE_FLAG_NO_IDLE_DIE |
-		MASTER_SERVICE_FLAG_DONT_SEND_STATS, &argc, &argv, "");
-	if (master_getopt(master_service) > 0)
-		return FATAL_DEFAULT;
-	pool = pool_alloconly_create("pgbox notify settings", 1024);
-	set = pgbox_notify_settings_read(pool);
-	master_service_init_log(master_service);
-
-	main_preinit(set);
-	main_init(set);
-	master_service_init_finish(master_service);
-	master_service_run(master_service, client_connected);
-
-	main_deinit();
-	pool_unref(&pool);
-	master_service_deinit(&master_service);
-	return 0;
+	return pgbox_service_run(&service, argc, argv);
 }

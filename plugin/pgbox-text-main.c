@@ -5,11 +5,11 @@
 #include "lib.h"
 #include "array.h"
 #include "ioloop.h"
-#include "master-service.h"
 #include "restrict-access.h"
 #include "pgbox-chunk.h"
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-settings.h"
+#include "pgbox-service.h"
 #include "pgbox-text-worker.h"
 
 #include <fcntl.h>
@@ -25,7 +25,8 @@
 /* Mail processes go first. */
 #define NICE_INCREMENT 10
 
-static const char *wake_up_path;
+/* own */
+static char *wake_up_path;
 static struct io *io_wake_up;
 static struct timeout *to_watch;
 static unsigned int watch_failures;
@@ -88,7 +89,8 @@ static void watch(void *context ATTR_UNUSED)
  * Life
  */
 
-static void main_preinit(void)
+static void
+main_preinit(const struct pgbox_notify_settings *set ATTR_UNUSED)
 {
 	restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
 	restrict_access_allow_coredumps(TRUE);
@@ -96,7 +98,7 @@ static void main_preinit(void)
 		i_warning("nice() failed: %m");
 }
 
-static void main_init(const struct pgbox_notify_settings *set, pool_t pool)
+static void main_init(const struct pgbox_notify_settings *set)
 {
 	const struct pgbox_notify_database *database;
 	struct pgbox_text_worker *worker;
@@ -106,8 +108,7 @@ static void main_init(const struct pgbox_notify_settings *set, pool_t pool)
 		worker = pgbox_text_worker_init(database->name, database->dsn);
 		array_push_back(&text_workers, &worker);
 	}
-	wake_up_path = p_strconcat(pool, set->dir, "/"PGBOX_NOTIFY_TEXT_NAME,
-				   NULL);
+	wake_up_path = i_strconcat(set->dir, "/"PGBOX_NOTIFY_TEXT_NAME, NULL);
 	watch(NULL);
 }
 
@@ -120,6 +121,7 @@ static void main_deinit(void)
 	array_foreach_elem(&text_workers, worker)
 		pgbox_text_worker_deinit(&worker);
 	array_free(&text_workers);
+	i_free(wake_up_path);
 	pgbox_chunk_deinit();
 }
 
@@ -130,26 +132,13 @@ static void client_connected(struct master_service_connection *conn ATTR_UNUSED)
 
 int main(int argc, char *argv[])
 {
-	const struct pgbox_notify_settings *set;
-	pool_t pool;
+	static const struct pgbox_service service = {
+		.name = "pgbox-text",
+		.preinit = main_preinit,
+		.init = main_init,
+		.deinit = main_deinit,
+		.connected = client_connected,
+	};
 
-	/* without statistics, as pgbox-notify */
-	master_service = master_service_init("pgbox-text",
-		MASTER_SERVICE_FLAG_NO_IDLE_DIE |
-		MASTER_SERVICE_FLAG_DONT_SEND_STATS, &argc, &argv, "");
-	if (master_getopt(master_service) > 0)
-		return FATAL_DEFAULT;
-	pool = pool_alloconly_create("pgbox text settings", 1024);
-	set = pgbox_notify_settings_read(pool);
-	master_service_init_log(master_service);
-
-	main_preinit();
-	main_init(set, pool);
-	master_service_init_finish(master_service);
-	master_service_run(master_service, client_connected);
-
-	main_deinit();
-	pool_unref(&pool);
-	master_service_deinit(&master_service);
-	return 0;
+	return pgbox_service_run(&service, argc, argv);
 }

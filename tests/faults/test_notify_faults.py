@@ -9,6 +9,7 @@ import pytest
 
 from pgboxtest import messages
 from pgboxtest.process import port_answers, start_server, wait_until
+from pgboxtest.services import wait_for_notify
 
 POLL = "mailbox_idle_check_interval = 1 secs\n"
 
@@ -127,7 +128,7 @@ def test_no_more_inotify_instances(lab, pgbox_only, user):
     """Who gets none asks, does not hibernate, and says so once."""
     server = lab.dovecot("tested", "limited", start=False, notify=True, hibernate=1, extra=POLL)
     start_with_inotify_limit(server, 2)
-    wait_until(server.notifies, "the notification service to listen")
+    wait_for_notify(server)
     clients = [server.imap(user) for _ in range(5)]
     for client in clients:
         client.select("INBOX")

@@ -12,10 +12,10 @@ import pytest
 from pgboxtest import config, messages
 from pgboxtest.imap import as_pairs
 from pgboxtest.process import kill_hard, wait_until
+from pgboxtest.services import SLOW_POLL, notified_frontends
 
 # much less than the session's own look for changes, and time for a busy machine
 SOON = 30
-SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,9 @@ def expected_log():
 
 @pytest.fixture(scope="module")
 def frontends(lab):
-    if lab.tested != "pgbox":
-        pytest.skip("only pgbox has this")
-    servers = [lab.dovecot("tested", f"hibernate-{name}", notify=True, hibernate=1,
-                           extra=SLOW_POLL) for name in "ab"]
-    for server in servers:
-        wait_until(server.notifies, "the notification service to listen")
-    yield servers
-    for server in servers:
-        server.stop()
+    with notified_frontends(lab, ["hibernate-a", "hibernate-b"], hibernate=1,
+                            extra=SLOW_POLL) as servers:
+        yield servers
 
 
 def add(server, user, *numbers):

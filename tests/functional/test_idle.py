@@ -11,13 +11,13 @@ import pytest
 from pgboxtest import messages
 from pgboxtest.imap import as_pairs
 from pgboxtest.process import kill_hard, wait_until
+from pgboxtest.services import SLOW_POLL, notified_frontends
 
 # Dovecot's own storages need half a second; the rest is for a busy machine, and much less than
 # what the frontends would need by themselves
 SOON = 30
 # after a failure: the service tries again every few seconds
 AFTER_FAILURE = 60
-SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,8 @@ def expected_log():
 
 @pytest.fixture(scope="module")
 def frontends(lab):
-    """Three frontends, each with index directory, wake-up files and service of its own."""
-    if lab.tested != "pgbox":
-        pytest.skip("only pgbox has this")
-    servers = [lab.dovecot("tested", f"notify-{name}", notify=True, extra=SLOW_POLL)
-               for name in "abc"]
-    for server in servers:
-        wait_until(server.notifies, "the notification service to listen")
-    yield servers
-    for server in servers:
-        server.stop()
+    with notified_frontends(lab, ["notify-a", "notify-b", "notify-c"], extra=SLOW_POLL) as servers:
+        yield servers
 
 
 @pytest.fixture

@@ -11,24 +11,17 @@ import pytest
 from pgboxtest import config, messages
 from pgboxtest.imap import as_pairs
 from pgboxtest.process import wait_until
+from pgboxtest.services import SLOW_POLL, notified_frontends, wait_for_notify
 
 SOON = 30
-SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 ALL = ("NOTIFY SET (selected (MessageNew MessageExpunge FlagChange)) (personal (MessageNew "
        "MessageExpunge FlagChange MailboxName SubscriptionChange))")
 
 
 @pytest.fixture(scope="module")
 def frontends(lab):
-    if lab.tested != "pgbox":
-        pytest.skip("only pgbox has this")
-    servers = [lab.dovecot("tested", f"events-{name}", notify=True, extra=SLOW_POLL)
-               for name in "ab"]
-    for server in servers:
-        wait_until(server.notifies, "the notification service to listen")
-    yield servers
-    for server in servers:
-        server.stop()
+    with notified_frontends(lab, ["events-a", "events-b"], extra=SLOW_POLL) as servers:
+        yield servers
 
 
 @pytest.fixture
@@ -172,7 +165,7 @@ def test_virtual_mailbox(lab, frontends, user):
                        extra=SLOW_POLL + config.namespace(
                            "virtual", "virtual/", config.Location("virtual", "~/virtual"),
                            more="list = yes\n"))
-    wait_until(here.notifies, "the notification service to listen")
+    wait_for_notify(here)
     write_virtual(here, user)
     with frontends[1].imap(user) as imap, here.imap(user) as client:
         for box in ("one", "two"):

@@ -10,12 +10,11 @@ from pgboxtest import config, messages
 from pgboxtest.lab import sql_directory
 from pgboxtest.postgres import Postgres
 from pgboxtest.process import kill_hard, wait_until
+from pgboxtest.services import SLOW_POLL, wait_for_notify
 
 pytestmark = pytest.mark.usefixtures("pgbox_only")
 
-# the frontends ask by themselves only every ten minutes
 SOON = 30
-SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +57,7 @@ def frontends(lab, shard):
                            plugin={"pgbox_dsn": dsn, **dsns}, extra=SLOW_POLL)
                for name, dsn in (("a", lab.postgres.frontend_dsn), ("b", shard.frontend_dsn),
                                  ("c", shard.frontend_dsn))]
-    for server in servers:
-        wait_until(server.notifies, "the notification service to listen")
+    wait_for_notify(*servers)
     yield servers
     for server in servers:
         server.stop()
@@ -138,7 +136,7 @@ def make_old(path):
 def test_old_files_are_removed(lab, user):
     """Those that nobody watches go; one that is watched is made again."""
     server = lab.dovecot("tested", "cleans", notify=True, extra=SLOW_POLL)
-    wait_until(server.notifies, "the notification service to listen")
+    wait_for_notify(server)
     directory = server.notify_directory
 
     def files():

@@ -8,6 +8,7 @@ import pytest
 
 from pgboxtest import messages
 from pgboxtest.process import kill_hard, wait_until
+from pgboxtest.services import host_with_services, wait_for_notify
 
 HTML = (b"From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
         b"Content-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -32,13 +33,6 @@ def host(lab):
     server = host_with_services(lab, "text")
     yield server
     server.stop()
-
-
-def host_with_services(lab, name):
-    server = lab.dovecot("tested", name, notify=True, text=True)
-    wait_until(server.notifies, "the notification service to listen")
-    wait_until(server.extracts, "the text service to watch")
-    return server
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +76,7 @@ def test_delivery(lab, host, user):
 def test_delivery_by_another_host(lab, host, plain, user):
     """A host that only delivers needs no such service of its own."""
     sender = lab.dovecot("tested", "sender", notify=True)
-    wait_until(sender.notifies, "the notification service to listen")
+    wait_for_notify(sender)
     sender.deliver(user, messages.numbered(1))
     wait_extracted(lab, user)
     sender.stop()

@@ -14,13 +14,13 @@ import pytest
 from pgboxtest import messages
 from pgboxtest.imap import ConnectionLost, as_pairs
 from pgboxtest.process import wait_until
+from pgboxtest.services import SLOW_POLL, notified_frontends
 from workers import BOX, OTHER, run_worker
 
 SECONDS = float(os.environ.get("PGBOX_STRESS_SECONDS", "15"))
 WORKERS = 4
 STARTED_WITH = 30  # messages
 SPARED_UID = 1  # the storm does not touch it, so its flags tell how far a client has been told
-SLOW_POLL = "mailbox_idle_check_interval = 10 mins\n"
 
 
 def plain_flags(flags):
@@ -75,16 +75,9 @@ def wait_until_all(watchers, knows):
 
 @pytest.fixture(scope="module")
 def frontends(lab):
-    if lab.tested != "pgbox":
-        pytest.skip("only pgbox has this")
-    servers = [lab.dovecot("tested", f"watch-{number}", notify=True, hibernate=hibernate,
-                           extra=SLOW_POLL)
-               for number, hibernate in enumerate((0, 0, 1))]
-    for server in servers:
-        wait_until(server.notifies, "the notification service to listen")
-    yield servers
-    for server in servers:
-        server.stop()
+    with (notified_frontends(lab, ["watch-0", "watch-1"], extra=SLOW_POLL) as servers,
+          notified_frontends(lab, ["watch-2"], hibernate=1, extra=SLOW_POLL) as hibernating):
+        yield servers + hibernating
 
 
 def test_watchers_know_the_mailbox(lab, frontends):
