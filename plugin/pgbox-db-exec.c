@@ -68,8 +68,9 @@ answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
 	return PGBOX_DB_WAIT_LOST;
 }
 
-/* The deadline has passed or the client is gone: the connection is given up in any case, because the
-   cancel request could still be under way to the next statement. */
+/* The deadline has passed or the client is gone: the connection is given up in
+   any case, because the cancel request could still be under way to the next
+   statement. */
 static enum pgbox_db_wait
 answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
 {

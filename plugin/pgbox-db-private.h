@@ -242,7 +242,7 @@ int64_t pgbox_db_now_msecs(void);
 enum pgbox_db_wait {
 	/* what was waited for has come */
 	PGBOX_DB_WAIT_DONE,
-	/* the deadline has passed, or nobody wants the answer any more */
+	/* the deadline has passed, or the client hung up a while ago */
 	PGBOX_DB_WAIT_DEADLINE,
 	/* the connection is gone, PQerrorMessage() says why */
 	PGBOX_DB_WAIT_LOST,
@@ -258,7 +258,7 @@ void pgbox_db_connect_check_time(struct pgbox_db *db, int64_t msecs);
 /* Until libpq has given the statement to the kernel. DONE does not prove that
    it was able to: libpq reports that with the answer. */
 enum pgbox_db_wait pgbox_db_wait_sent(struct pgbox_db *db, int64_t deadline);
-/* Until PQgetResult() doesn't block, or client_fd hangs up (0 = none) */
+/* Until PQgetResult() doesn't block, or soon after client_fd hung up (0 = none) */
 enum pgbox_db_wait pgbox_db_wait_answer(struct pgbox_db *db, int64_t deadline,
 					int client_fd);
 /* Returns TRUE if the connection, which is idle, is known to be dead. Doesn't

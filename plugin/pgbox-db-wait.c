@@ -23,6 +23,11 @@
 /* Rounds of reading what an idle connection has received */
 #define DEAD_CHECK_MAX_READS 100
 
+/* How long the answer is waited for when the client has closed its side. It may
+   read on: one that sends all of its commands at once and closes its side then
+   gets answers from Dovecot as long as they come soon. */
+#define HANGUP_MSECS 1000
+
 /* How often is looked whether the cancelling process has ended */
 #define CANCEL_POLL_MSECS 2
 
@@ -40,17 +45,9 @@ int64_t pgbox_db_now_msecs(void)
 	return pgbox_db_now_usecs() / 1000;
 }
 
-/* Waits for events on the connection's socket. Returns them, 0 if the deadline
-   has passed, or if the client (0 = none) has hung up. */
-static short wait_socket_client(struct pgbox_db *db, short events,
-				int64_t deadline, int client_fd)
+/* Like poll(), but with a deadline */
+static int poll_until(struct pollfd *pfd, nfds_t count, int64_t deadline)
 {
-	struct pollfd pfd[] = {
-		/* libpq may change it while it connects */
-		{ .fd = PQsocket(db->conn), .events = events },
-		{ .fd = client_fd, .events = POLLRDHUP },
-	};
-	nfds_t count = client_fd > 0 ? 2 : 1;
 	int64_t msecs;
 	int ret;
 
@@ -61,6 +58,26 @@ static short wait_socket_client(struct pgbox_db *db, short events,
 	} while ((ret < 0 && errno == EINTR) || (ret == 0 && msecs > INT_MAX));
 	if (ret < 0)
 		i_fatal("poll() failed: %m");
+	return ret;
+}
+
+/* Waits for events on the connection's socket. Returns them, 0 if the deadline
+   has passed, or soon after the client (0 = none) has hung up. */
+static short wait_socket_client(struct pgbox_db *db, short events,
+				int64_t deadline, int client_fd)
+{
+	struct pollfd pfd[] = {
+		/* libpq may change it while it connects */
+		{ .fd = PQsocket(db->conn), .events = events },
+		{ .fd = client_fd, .events = POLLRDHUP },
+	};
+	int ret;
+
+	ret = poll_until(pfd, client_fd > 0 ? 2 : 1, deadline);
+	if (ret > 0 && pfd[0].revents == 0) {
+		ret = poll_until(pfd, 1, I_MIN(deadline, pgbox_db_now_msecs() +
+					       HANGUP_MSECS));
+	}
 	return ret == 0 ? 0 : pfd[0].revents;
 }
 

@@ -4,6 +4,7 @@ doveadm, Sieve, settings, and what becomes of a search when nobody waits for it.
 import os
 import random
 import shutil
+import socket
 import string
 
 import pytest
@@ -189,3 +190,16 @@ def test_client_that_goes_away(lab, patient, user, pgbox_only, command):  # pyli
         imap.close()
         wait_until(lambda: not searching(lab), "the search to end", timeout=20)
         wait_until(lambda: not patient.processes("imap"), "the process to end", timeout=20)
+
+
+def test_client_that_only_listens(server, user):
+    """One that sends all at once and closes its side of the connection still gets its answers."""
+    imap = server.imap(user)
+    fill(imap)
+    imap.socket.sendall(b"".join(b"x%d SEARCH BODY needle\r\n" % number for number in range(5)))
+    imap.socket.shutdown(socket.SHUT_WR)
+    found = [imap.read_response() for _ in range(10)]
+    assert [answer[0] for answer in found if answer[0] != b"*"] == [b"x%d" % n for n in range(5)]
+    assert all(answer[1] == [b"SEARCH", b"3", b"6", b"9", b"12"]
+               for answer in found if answer[0] == b"*")
+    imap.close()
