@@ -102,16 +102,25 @@ class SelectLogin(SelectWarm):
     title = "LOGIN and SELECT of 100,000, warm"
     target = "none"
     limit = None
+    purpose = "main"
 
     def sample(self, side):
         seconds = 0.0
         for _ in range(self.repeat):
             start = time.perf_counter()
-            imap = FastImap(side.server(), self.user)
+            imap = FastImap(side.server(self.purpose), self.user)
             imap.run("SELECT INBOX")
             seconds += time.perf_counter() - start
             imap.logout()
         return Sample(seconds, self.repeat)
+
+
+class SelectLoginReused(SelectLogin):
+    """As README advises: a process that has served others, and has its connection."""
+
+    name = "select-login-reused"
+    title = "LOGIN and SELECT of 100,000, warm, processes reused"
+    purpose = "reuse"
 
 
 class SelectFirst(Session):
@@ -342,6 +351,6 @@ class Pop3Login(Case):
         return Sample(pop3_uidl(side.server(), self.user))
 
 
-CASES = [SelectWarm, SelectAfterChange, SelectLogin, SelectFirst, FetchWarm, FetchCold,
-         FetchStructure, FetchBodies, FetchRange, ListStatus, ListStatusChanged, Quota,
+CASES = [SelectWarm, SelectAfterChange, SelectLogin, SelectLoginReused, SelectFirst, FetchWarm,
+         FetchCold, FetchStructure, FetchBodies, FetchRange, ListStatus, ListStatusChanged, Quota,
          Pop3Login]

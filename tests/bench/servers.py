@@ -19,6 +19,7 @@ POSTGRES_SETTINGS = {
 }
 PLUGIN_SETTINGS = {"pgbox_query_timeout": "120s"}
 IMAP_PROCESSES = "service imap {\n  process_limit = 200\n}\n"
+IMAP_REUSE = "service imap {\n  service_count = 100\n}\n"
 
 
 class BenchLab(Lab):
@@ -59,6 +60,7 @@ class Side:
         main    what most cases use
         other   a second frontend of the same users; sdbox has only one
         quota   with the quota plugin
+        reuse   imap processes serve one client after another
         text    with the services of pgbox, which extract text for SEARCH
         no text with pgbox-notify, and no text for SEARCH
         fill    for what is not measured: sdbox writes without flushing
@@ -78,6 +80,8 @@ class Side:
             options["notify"] = True
             options["text"] = purpose == "text"
             options["plugin"]["pgbox_search_text"] = "yes" if purpose == "text" else "no"
+        if purpose == "reuse":
+            options["extra"] += IMAP_REUSE
         if purpose == "quota":
             options["mail_plugins"] = ["quota"]
             options["imap_plugins"] = ["imap_quota"]
