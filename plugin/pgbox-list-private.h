@@ -58,6 +58,9 @@ extern struct mailbox_list pgbox_mailbox_list;
    used, too. */
 int pgbox_list_lookup(struct mailbox_list *list, const char *name, bool fresh,
 		      const struct pgbox_mailbox_row **row_r);
+/* Returns TRUE if the current command has asked for a single mailbox and found
+   it. */
+bool pgbox_list_was_looked_up(struct mailbox_list *list);
 /* Reads all mailboxes, if that wasn't done a moment ago for another iteration.
    Returns 0 and a new reference, or -1 with the list's error set. */
 int pgbox_list_rows_get(struct mailbox_list *list,

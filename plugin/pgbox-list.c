@@ -259,11 +259,22 @@ pgbox_list_lookup_in_rows(struct pgbox_mailbox_list *list, const char *name,
 	return strcmp((*row_r)->name, name) == 0 ? 1 : 0;
 }
 
+static bool pgbox_list_last_is_new(const struct pgbox_mailbox_list *list)
+{
+	return list->last_valid &&
+		pgbox_moment_is_same_command(&list->last_read_at);
+}
+
+bool pgbox_list_was_looked_up(struct mailbox_list *list)
+{
+	return pgbox_list_last_is_new(PGBOX_MAILBOX_LIST(list));
+}
+
 static bool
 pgbox_list_last_is(const struct pgbox_mailbox_list *list, const char *name)
 {
-	return list->last_valid && strcmp(list->last_row.name, name) == 0 &&
-		pgbox_moment_is_same_command(&list->last_read_at);
+	return pgbox_list_last_is_new(list) &&
+		strcmp(list->last_row.name, name) == 0;
 }
 
 static int

@@ -150,8 +150,9 @@ pgbox_mailbox_exists(struct mailbox *box, bool auto_boxes,
 		return 0;
 	}
 	/* A LIST asks for INBOX before anything else: the rows that it needs
-	   next know that, too. */
-	if (box->inbox_user && pgbox_list_rows_get(box->list, &rows) == 0)
+	   next know that, too. A CREATE asks later. */
+	if (box->inbox_user && !pgbox_list_was_looked_up(box->list) &&
+	    pgbox_list_rows_get(box->list, &rows) == 0)
 		pgbox_list_rows_unref(&rows);
 	ret = pgbox_list_lookup(box->list, box->name, TRUE, &row);
 	if (ret < 0) {

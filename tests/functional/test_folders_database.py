@@ -132,6 +132,24 @@ def test_round_trips(behind_proxy, user, command, most):
         assert cost["round_trips"] <= most
 
 
+def test_one_folder_costs_as_if_it_were_alone(behind_proxy, user):
+    """Nothing is read of the folders that a command does not name."""
+    proxy, server = behind_proxy
+    costs = []
+    with server.imap(user) as imap:
+        for count in (1, 150):
+            for number in range(count):
+                imap.ok(f"CREATE box{count}-{number}")
+            for command in ("CREATE new", "SELECT new", "UNSELECT", "STATUS new (MESSAGES)",
+                            "DELETE new"):
+                with proxy.measured() as cost:
+                    imap.ok(command)
+                costs.append((command, cost["received"]))
+    few, many = costs[:len(costs) // 2], costs[len(costs) // 2:]
+    for (command, before), (_command, after) in zip(few, many):
+        assert after < before + 1000, command
+
+
 def test_own_change_is_seen_in_the_same_packet(behind_proxy, user):
     """Pipelined commands share what was read, but not over a change of their own."""
     _proxy, server = behind_proxy
