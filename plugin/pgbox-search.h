@@ -15,5 +15,7 @@ int pgbox_search_deinit(struct mail_search_context *ctx);
 bool pgbox_search_next_nonblock(struct mail_search_context *ctx,
 				struct mail **mail_r, bool *tryagain_r);
 bool pgbox_search_next_update_seq(struct mail_search_context *ctx);
+int pgbox_search_next_match_mail(struct mail_search_context *ctx,
+				 struct mail *mail);
 
 #endif

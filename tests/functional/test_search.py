@@ -1,11 +1,13 @@
 """SEARCH beyond its answers, which differential/test_search.py compares: updates, saved results,
 doveadm, Sieve, settings, and what becomes of a search when nobody waits for it."""
 
+import datetime
 import os
 import random
 import shutil
 import socket
 import string
+import zoneinfo
 
 import pytest
 
@@ -145,6 +147,41 @@ def test_sieve_looks_into_new_mail(lab, user, backend):
     with server.imap(user) as imap:
         assert [imap.status(name, "MESSAGES")["MESSAGES"] for name in ("INBOX", "two", "found")] \
             == [1, 1, 1]
+    server.stop()
+
+
+HOURS = [-500, -61, -60, -50, -49, -48, -47, -26, -25, -14, -13, -1, 0, 1, 9, 10, 12, 14, 23, 24, 25,
+         34, 36, 38, 39, 47, 48, 49, 71, 72, 73, 74, 500]
+DAY = datetime.datetime(2015, 6, 10, tzinfo=datetime.timezone.utc)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"])
+@pytest.mark.parametrize("backend", ["sdbox", "tested"])
+def test_dates_in_other_zones(lab, user, backend, zone):
+    """A day begins when it does where the server is."""
+    server = lab.dovecot(backend, zone.replace("/", "-"), extra=config.environment("TZ", zone))
+    moments = [DAY + datetime.timedelta(hours=hours) for hours in HOURS]
+    days = [moment.astimezone(zoneinfo.ZoneInfo(zone)).date() for moment in moments]
+
+    def where(condition):
+        return [number for number, day in enumerate(days, start=1) if condition(day)]
+
+    wanted = DAY.date()
+    with server.imap(user) as imap:
+        for number, moment in enumerate(moments):
+            imap.append("INBOX", mail(number), date=moment.strftime("%d-%b-%Y %H:%M:%S +0000"))
+        imap.select("INBOX")
+        assert imap.search("BEFORE 10-Jun-2015") == where(lambda day: day < wanted)
+        assert imap.search("NOT BEFORE 10-Jun-2015") == where(lambda day: day >= wanted)
+        assert imap.search("ON 10-Jun-2015") == where(lambda day: day == wanted)
+        assert imap.search("NOT ON 10-Jun-2015") == where(lambda day: day != wanted)
+        assert imap.search("SINCE 10-Jun-2015") == where(lambda day: day >= wanted)
+        assert imap.search("OR ON 11-Jun-2015 NOT SINCE 9-Jun-2015") == where(
+            lambda day: day.day == 11 and day.month == 6 or day < datetime.date(2015, 6, 9))
+        assert imap.search("SUBJECT about SINCE 9-Jun-2015 BEFORE 11-Jun-2015") == where(
+            lambda day: datetime.date(2015, 6, 9) <= day < datetime.date(2015, 6, 11))
+        assert imap.search("SAVEDBEFORE 10-Jun-2015") == []
+        assert imap.search("SAVEDSINCE 10-Jun-2015") == list(range(1, len(HOURS) + 1))
     server.stop()
 
 

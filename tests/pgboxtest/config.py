@@ -178,6 +178,13 @@ def inet_listener(name, port, address=None):
     return f"inet_listener {name} {{\nport = {port}\n{where}}}\n"
 
 
+def environment(name, value):
+    """A variable of all processes."""
+    if is_24():
+        return f"import_environment {{\n{name} = {value}\n}}\n"
+    return f"import_environment = {name}={value}\n"
+
+
 def metadata(path):
     """Keep mailbox attributes of storages that cannot, and offer METADATA."""
     if is_24():
