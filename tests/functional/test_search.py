@@ -150,6 +150,33 @@ def test_sieve_looks_into_new_mail(lab, user, backend):
     server.stop()
 
 
+IMAPSIEVE = """\
+require ["body", "imap4flags"];
+if body :contains "needle" { addflag "found"; }
+if header :contains "subject" "about 2" { addflag "two"; }
+"""
+
+
+@pytest.mark.parametrize("backend", ["sdbox", "tested"])
+def test_imapsieve_looks_into_mail(lab, user, backend):
+    """Into what is appended, and what is copied."""
+    server = lab.dovecot(backend, "imapsieve", imap_plugins=["imap_sieve"], metadata=True,
+                         extra=config.imapsieve("Filing", "~/filing.sieve"))
+    with open(os.path.join(server.user_home(user), "filing.sieve"), "w", encoding="utf-8") as script:
+        script.write(IMAPSIEVE)
+    with server.imap(user) as imap:
+        imap.ok("CREATE Filing")
+        imap.append("Filing", mail(1, "NEEDLE"))
+        imap.append("INBOX", mail(2, "hay"))
+        imap.append("INBOX", mail(3, "needle"))
+        imap.select("INBOX")
+        imap.ok("COPY 1:2 Filing")
+        imap.select("Filing")
+        assert imap.search("KEYWORD found") == [1, 3]
+        assert imap.search("KEYWORD two") == [2]
+    server.stop()
+
+
 HOURS = [-500, -61, -60, -50, -49, -48, -47, -26, -25, -14, -13, -1, 0, 1, 9, 10, 12, 14, 23, 24, 25,
          34, 36, 38, 39, 47, 48, 49, 71, 72, 73, 74, 500]
 DAY = datetime.datetime(2015, 6, 10, tzinfo=datetime.timezone.utc)
