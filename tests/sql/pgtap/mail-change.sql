@@ -1,7 +1,7 @@
 -- mail_change(), keywords_change(), mails_expunge()
 begin;
 set local search_path = tap, public;
-select plan(51);
+select plan(53);
 
 select tap.new_mailbox('a');
 select tap.save('a', 5);
@@ -81,6 +81,21 @@ select is(tap.counters('a'), '3/3/12 6', 'the counters follow');
 select is((select array_agg(uid order by uid) from pgbox.expunged where modseq = tap.modseq('a')), '{2,5}'::bigint[],
     'tombstones have the MODSEQ');
 select is((tap.change('a', '{1}', p_last => '{4}', p_add => 16)).r_changed_uids, '{1,4}'::bigint[], 'a range may span what is gone');
+
+-- A whole mailbox at once
+create function pg_temp.index_updates()
+returns bigint
+language sql
+as $$
+    select s.n_tup_upd - s.n_tup_hot_upd
+    from pg_stat_xact_user_tables s
+    where s.relid = 'pgbox.mail'::regclass
+$$;
+select tap.new_mailbox('all');
+select tap.save('all', 1000);
+create temporary table before as select pg_temp.index_updates() as updates;
+select is((tap.change('all', '{1}', p_last => '{1000}', p_add => 8)).r_changed_uids, '{1,1000}'::bigint[], 'all are marked as read');
+select is(pg_temp.index_updates() - updates, 0::bigint, 'without an index entry: the pages have room for it') from before;
 
 select * from finish();
 rollback;
