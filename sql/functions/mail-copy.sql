@@ -118,6 +118,9 @@ begin
     where b.account_id = p_account_id
         and b.mailbox_id = p_mailbox_id;
 
+    if not true = any (p_move) then
+        return;
+    end if;
     for v_source_id, v_expunge_uids in
         select s.mailbox_id, array_agg(s.uid)
         from unnest(p_source_mailbox_id, p_source_uid, p_move) s (mailbox_id, uid, move)

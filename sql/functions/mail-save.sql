@@ -85,7 +85,7 @@ declare
     v_keyword_ids text[];
 begin
     -- The mailbox row is locked last: others wait for it until our commit.
-    v_uploads := (select count(*) from unnest(p_message_id) u (id) where u.id is not null);
+    v_uploads := cardinality(array_remove(p_message_id, null));
     if v_uploads > 0 then
         delete from pgbox.message_upload u
         where u.account_id = p_account_id
