@@ -10,7 +10,7 @@ from pgboxtest import config, messages
 from pgboxtest.lab import sql_directory
 from pgboxtest.postgres import Postgres
 from pgboxtest.process import kill_hard, wait_until
-from pgboxtest.services import SLOW_POLL, wait_for_notify
+from pgboxtest.services import SLOW_POLL, leave_old_text, wait_for_notify
 
 pytestmark = pytest.mark.usefixtures("pgbox_only")
 
@@ -52,6 +52,7 @@ def shard(lab):
 @pytest.fixture(scope="module")
 def frontends(lab, shard):
     """One host with mail in the first database, two with mail in the second one."""
+    leave_old_text(lab.postgres)
     dsns = config.notify_databases([lab.postgres.frontend_dsn, shard.frontend_dsn])
     servers = [lab.dovecot("tested", f"shard-{name}", notify=True, text=name == "a",
                            plugin={"pgbox_dsn": dsn, **dsns}, extra=SLOW_POLL)

@@ -8,7 +8,7 @@ import pytest
 
 from pgboxtest import messages
 from pgboxtest.process import kill_hard, wait_until
-from pgboxtest.services import host_with_services, wait_for_notify
+from pgboxtest.services import host_with_services, leave_old_text, wait_for_notify
 
 HTML = (b"From: a@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
         b"Content-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -30,6 +30,7 @@ def host(lab):
     """A frontend with both services."""
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has this")
+    leave_old_text(lab.postgres)
     server = host_with_services(lab, "text")
     yield server
     server.stop()
@@ -181,10 +182,12 @@ def test_killed_in_the_middle(lab, host, plain, user):
 
 def test_poison(lab, host, plain, user):
     """A message that ends three processes is marked, and the others are not kept back."""
+    os.kill(service(host), signal.SIGSTOP)
     plain.deliver(user, messages.numbered(1))
     lab.postgres.sql("""
         update pgbox.message_text_queue set attempts = 3, leased_until = now()
         """ + OF_ACCOUNT.format(user))
+    os.kill(service(host), signal.SIGCONT)
     host.deliver(user, messages.numbered(2))
     wait_extracted(lab, user, SOON, "error is null")
     assert len(stored(lab, user)) == 1

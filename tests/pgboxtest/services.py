@@ -15,6 +15,11 @@ def wait_for_notify(*servers):
         wait_until(server.notifies, "the notification service to listen")
 
 
+def leave_old_text(postgres):
+    """Take what earlier tests saved from pgbox-text, which would do all that first."""
+    postgres.sql("update pgbox.message_text_queue set wanted = 0")
+
+
 def host_with_services(lab, name):
     """A frontend with both services; the caller stops it."""
     server = lab.dovecot("tested", name, notify=True, text=True)
