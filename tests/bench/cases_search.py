@@ -121,6 +121,10 @@ def header(field, value):
 INDEXED = {"limit": 0.01, "limit_ms": 15, "target": "<= 0.01; <= 15 ms"}
 MESSAGE_ID = "<7.bench@example.org>"
 
+# SQL is only shown beside it: a mailbox full of numbers is to be sent, or the client to be looked
+# after between the parts of a scan.
+LONG = {"bare_extra_ms": None}
+
 # how, name, title, command, the same question to message_text, other targets
 SEARCHES = [
     (Search, "search-body-absent", "SEARCH BODY, a word that is nowhere",
@@ -131,11 +135,11 @@ SEARCHES = [
     (Search, "search-body-trigrams", "SEARCH BODY, nowhere, but made of frequent trigrams",
      "SEARCH BODY invoicecemeeting", body("invoicecemeeting"), {}),
     (Search, "search-body-common", "SEARCH BODY, a word in nearly every message",
-     "SEARCH BODY invoice", body("invoice"), {}),
+     "SEARCH BODY invoice", body("invoice"), LONG),
     (Search, "search-body-short", "SEARCH BODY, two characters",
-     "SEARCH BODY zq", body("zq"), {}),
+     "SEARCH BODY zq", body("zq"), LONG),
     (Search, "search-not-body-short", "SEARCH NOT BODY, two characters",
-     "SEARCH NOT BODY zq", f"not {body('zq')}", {}),
+     "SEARCH NOT BODY zq", f"not {body('zq')}", LONG),
     (Search, "search-text", "SEARCH TEXT, a word that is nowhere", "SEARCH TEXT zzqxjabsent",
      f"(t.header like '%ZZQXJABSENT%' or {body('zzqxjabsent')})", INDEXED),
     (Search, "search-from", "SEARCH FROM",
@@ -164,7 +168,7 @@ def case(how, name, title, command, condition, targets):
     """The class of a line of the table."""
     made = type(how.__name__, (how,), {"name": name, "title": title, "command": command,
                                        "condition": condition, **targets})
-    if condition is not None:
+    if condition is not None and made.bare_extra_ms is not None:
         made.target += "; <= SQL + 2 ms"
     return made
 
