@@ -76,14 +76,6 @@ error_find(const struct pgbox_db_failure *failure)
 	return &errors[failure->error];
 }
 
-static const char *failure_for_log(const struct pgbox_db_failure *failure)
-{
-	if (failure->sqlstate[0] == '\0')
-		return failure->message;
-	return t_strdup_printf("%s (SQLSTATE %s)", failure->message,
-			       failure->sqlstate);
-}
-
 /* set_critical() logs and tells the client no more than the time; where the
    table knows more, that is said instead. */
 
@@ -94,7 +86,7 @@ void pgbox_storage_set_failure(struct mail_storage *storage,
 
 	if (error->log) {
 		mail_storage_set_critical(storage, "pgbox: %s",
-					  failure_for_log(failure));
+					  failure->message);
 	}
 	if (error->text != NULL)
 		mail_storage_set_error(storage, error->error, error->text);
@@ -107,7 +99,7 @@ void pgbox_mailbox_set_failure(struct pgbox_mailbox *mbox,
 
 	if (error->log) {
 		mailbox_set_critical(&mbox->box, "pgbox: %s",
-				     failure_for_log(failure));
+				     failure->message);
 	}
 	if (error->text != NULL) {
 		mail_storage_set_error(mbox->box.storage, error->error,
@@ -122,7 +114,7 @@ void pgbox_list_set_failure(struct mailbox_list *list,
 
 	if (error->log) {
 		mailbox_list_set_critical(list, "pgbox: %s",
-					  failure_for_log(failure));
+					  failure->message);
 	}
 	if (error->text != NULL)
 		mailbox_list_set_error(list, error->error, error->text);

@@ -84,5 +84,6 @@ def test_other_isolation_is_refused(lab, frontend_a, role_settings, level):
     before = frontend_a.log_size()
     with frontend_a.imap(lab.new_user("isolation")) as imap:
         assert not imap.command("SELECT INBOX").ok
-    assert re.search(f"Error: .*needs default_transaction_isolation .*{level}.*ALTER ROLE",
-                     frontend_a.log_text(before))
+    lines = re.findall(f"Error: .*needs default_transaction_isolation .*{level}.*ALTER ROLE.*",
+                       frontend_a.log_text(before))
+    assert lines and lines[0].count("SQLSTATE") == 1, lines
