@@ -78,7 +78,7 @@ static void test_sort(void **state ATTR_UNUSED)
 	const struct pgbox_search_range range = {
 		.first_uid = 1,
 		.last_uid = 10,
-		.timeout_msecs = TEST_TIMEOUT_MSECS,
+		.patience.timeout_msecs = TEST_TIMEOUT_MSECS,
 	};
 	unsigned int i;
 
@@ -161,22 +161,23 @@ static const struct plan_state {
 	{ "new among small accounts", "n % 40 + 2", "1", 1, TRUE },
 };
 
-static void plan_fill(struct pgbox_db *db, const struct plan_state *state)
+/* Without the deadline that statements of the plugin have */
+static void plan_fill(const struct plan_state *state)
 {
 	unsigned int count = get_number("PGBOX_PLAN_MESSAGES", PLAN_MESSAGES);
 
-	(void)test_exec(db, EMPTY_SQL);
-	(void)test_exec(db, t_strdup_printf(FILL_SQL, state->known_account,
-					    count));
-	(void)test_exec(db, FILL_MAIL_SQL);
-	(void)test_exec(db, t_strdup_printf(OTHER_MAIL_SQL,
-					    state->other_mails * count));
+	(void)test_admin(EMPTY_SQL);
+	(void)test_admin(t_strdup_printf(FILL_SQL, state->known_account,
+					 count));
+	(void)test_admin(FILL_MAIL_SQL);
+	(void)test_admin(t_strdup_printf(OTHER_MAIL_SQL,
+					 state->other_mails * count));
 	if (state->statistics)
 		(void)test_admin(STATISTICS_SQL);
 	if (state->unknown_account != NULL) {
-		(void)test_exec(db, t_strdup_printf(FILL_SQL,
+		(void)test_admin(t_strdup_printf(FILL_SQL,
 			state->unknown_account, count));
-		(void)test_exec(db, FILL_MAIL_SQL);
+		(void)test_admin(FILL_MAIL_SQL);
 	}
 }
 
@@ -299,7 +300,7 @@ static void test_plans(void **state ATTR_UNUSED)
 	(void)test_exec(db, "alter system set autovacuum = off");
 	(void)test_exec(db, "select pg_reload_conf()");
 	for (i = 0; i < N_ELEMENTS(plan_states); i++) T_BEGIN {
-		plan_fill(db, &plan_states[i]);
+		plan_fill(&plan_states[i]);
 		for (j = 0; j < N_ELEMENTS(modes); j++) T_BEGIN {
 			(void)test_exec(db, t_strconcat("set plan_cache_mode = ",
 							modes[j], NULL));
