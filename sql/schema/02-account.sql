@@ -43,6 +43,9 @@ create table pgbox.mailbox (
     constraint mailbox_name_check check (name <> '' and strpos('/' || name || '/', '//') = 0),
     constraint mailbox_uid_validity_check check (uid_validity between 1 and 4294967295),
     constraint mailbox_uid_next_check check (uid_next between 1 and 4294967295),
+    -- Half of the 63 bits that a MODSEQ has: dsync may bring a high one, and the
+    -- mailbox has to go on from there.
+    constraint mailbox_modseq_check check (modseq <= 4611686018427387904),
     constraint mailbox_counters_check check (messages >= 0 and unseen between 0 and messages and bytes >= 0)
 )
 -- Every change of a mail updates this row: room for HOT updates, and a vacuum

@@ -1,7 +1,7 @@
 -- mailbox_update(), mailbox_claim_recent()
 begin;
 set local search_path = tap, public;
-select plan(13);
+select plan(14);
 
 select tap.new_mailbox('a');
 select tap.save('a', 3);
@@ -23,6 +23,8 @@ select throws_ok($$select pgbox.mailbox_update(tap.account(), -1, null, null, nu
     'an unknown mailbox is refused');
 select throws_ok($$select pgbox.mailbox_update(tap.account(), tap.mailbox('a'), null, null, null, null, guid)
     from pgbox.mailbox where mailbox_id = tap.mailbox('INBOX')$$, '23505', null, 'so is a GUID in use');
+select throws_ok($$select pgbox.mailbox_update(tap.account(), tap.mailbox('a'), null, null, null, 9223372036854700000, null)$$,
+    '23514', null, 'and a MODSEQ after which there is no room');
 
 select tap.new_mailbox('r');
 select tap.save('r', 3);
