@@ -19,7 +19,6 @@ POSTGRES_SETTINGS = {
 }
 PLUGIN_SETTINGS = {"pgbox_query_timeout": "120s"}
 IMAP_PROCESSES = "service imap {\n  process_limit = 200\n}\n"
-IMAP_REUSE = "service imap {\n  service_count = 100\n}\n"
 
 
 class BenchLab(Lab):
@@ -81,7 +80,7 @@ class Side:
             options["text"] = purpose == "text"
             options["plugin"]["pgbox_search_text"] = "yes" if purpose == "text" else "no"
         if purpose == "reuse":
-            options["extra"] += IMAP_REUSE
+            options["extra"] += f"service imap {{\n{config.many_clients(100)}}}\n"
         if purpose == "quota":
             options["mail_plugins"] = ["quota"]
             options["imap_plugins"] = ["imap_quota"]

@@ -1,20 +1,20 @@
-"""service imap { service_count }: one process serves one user after another, and keeps its connection."""
+"""One process serves one user after another, and keeps its connection."""
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.process import wait_until
 
 pytestmark = pytest.mark.usefixtures("pgbox_only")
 
-# two: the one that is free again only after the next client has come
-REUSE = "service imap {\n  service_count = 100\n  process_limit = 2\n}\n"
 USERS = 3
 
 
 @pytest.fixture(name="server")
 def reusing_server(lab):
-    server = lab.dovecot("tested", "reuse", extra=REUSE)
+    # two: the one that is free again only after the next client has come
+    server = lab.dovecot("tested", "reuse", extra="service imap {\nprocess_limit = 2\n"
+                         f"{config.many_clients(100)}}}\n")
     yield server
     server.stop()
 

@@ -6,6 +6,7 @@ import pytest
 
 from pgboxtest import messages
 from pgboxtest.postgres import FRONTEND_ROLE
+from pgboxtest.process import wait_until
 
 pytestmark = pytest.mark.usefixtures("pgbox_only")
 
@@ -84,6 +85,7 @@ def test_other_isolation_is_refused(lab, frontend_a, role_settings, level):
     before = frontend_a.log_size()
     with frontend_a.imap(lab.new_user("isolation")) as imap:
         assert not imap.command("SELECT INBOX").ok
-    lines = re.findall(f"Error: .*needs default_transaction_isolation .*{level}.*ALTER ROLE.*",
-                       frontend_a.log_text(before))
-    assert lines and lines[0].count("SQLSTATE") == 1, lines
+    line = wait_until(lambda: re.search(
+        f"Error: .*needs default_transaction_isolation .*{level}.*ALTER ROLE.*\n",
+        frontend_a.log_text(before)), "the setting to be named in the log")
+    assert line.group().count("SQLSTATE") == 1, line

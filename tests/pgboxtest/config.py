@@ -165,9 +165,11 @@ def many_sessions():
     return "default_vsz_limit = 0\nauth_worker_max_count = 2\n"
 
 
-def many_clients():
-    """In a service: one process serves many clients, one after the other."""
-    return "restart_request_count = unlimited\n" if is_24() else "service_count = 0\n"
+def many_clients(count=None):
+    """In a service: one process serves so many clients, one after the other; None is no limit."""
+    if is_24():
+        return f"restart_request_count = {count or 'unlimited'}\n"
+    return f"service_count = {count or 0}\n"
 
 
 def inet_listener(name, port, address=None):
