@@ -37,6 +37,8 @@ class DeliveryText(Case):
         self.orders = itertools.cycle(itertools.permutations(self.rates))
 
     def setup(self, side):
+        # else the worker would begin with all that the cases before have delivered
+        self.bench.lab.postgres.sql("update pgbox.message_text_queue set wanted = 0")
         self.server = side.server("text")
         wait_until(self.server.notifies, "the notification service to listen")
         wait_until(self.server.extracts, "the text service to watch")
@@ -83,6 +85,8 @@ class DeliveryText(Case):
     def finish(self, outcome):
         for client in self.clients.values():
             client.close()
+        for purpose in ("text", "no text"):
+            self.bench.side("pgbox").stop(purpose)
         outcome.counts = None  # of all three
         outcome.ratio = self._ratio("stopped")
         outcome.holds = outcome.ratio >= self.limit

@@ -70,6 +70,10 @@ class Side:
             self._instances[purpose] = self._start(purpose)
         return self._instances[purpose]
 
+    def stop(self, purpose):
+        """Ends an instance, which would go on working beside the next cases."""
+        self._instances.pop(purpose).stop()
+
     def _start(self, purpose):
         fsync = "never" if purpose == "fill" else self.fsync
         options = {"extra": IMAP_PROCESSES + f"mail_fsync = {fsync}\n"}
