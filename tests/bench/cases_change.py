@@ -6,7 +6,7 @@ import time
 from pgboxtest.imap import Literal
 
 from cases_read import Session
-from clients import FastImap, in_parallel
+from clients import FastImap, ServerRefused, in_parallel
 from mails import append_many, message
 from measure import Case, Sample
 
@@ -232,7 +232,7 @@ class Mixed(Case):
             elif kind < 0.83:
                 imap.run(f"UID STORE {uid} {choice.choice('+-')}FLAGS (\\Seen)")
             elif kind < 0.88:
-                imap.run(f"UID COPY {uid} Archive")
+                self._copy(imap, uid)
             elif kind < 0.93:
                 folder = choice.choice(("INBOX", "Sent"))
                 imap.run(f"APPEND {folder} ", Literal(message(uid, 4000)))
@@ -242,6 +242,15 @@ class Mixed(Case):
                 imap.run("EXPUNGE")
             else:
                 imap.run("NOOP")
+
+    @staticmethod
+    def _copy(imap, uid):
+        try:
+            imap.run(f"UID COPY {uid} Archive")
+        except ServerRefused as refused:
+            # expunged by another connection that this one has not heard of
+            if "EXPUNGEISSUED" not in str(refused):
+                raise
 
     def finish(self, outcome):
         for clients in self.clients.values():
