@@ -258,7 +258,8 @@ void pgbox_db_connect_check_time(struct pgbox_db *db, int64_t msecs);
 /* Until libpq has given the statement to the kernel. DONE does not prove that
    it was able to: libpq reports that with the answer. */
 enum pgbox_db_wait pgbox_db_wait_sent(struct pgbox_db *db, int64_t deadline);
-/* Until PQgetResult() doesn't block, or soon after client_fd hung up (0 = none) */
+/* Until PQgetResult() doesn't block, or soon after client_fd (0 = none) hung
+   up */
 enum pgbox_db_wait pgbox_db_wait_answer(struct pgbox_db *db, int64_t deadline,
 					int client_fd);
 /* Returns TRUE if the connection, which is idle, is known to be dead. Doesn't

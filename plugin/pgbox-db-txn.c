@@ -50,7 +50,6 @@ int pgbox_db_exec_patient(struct pgbox_db *db, const struct pgbox_query *query,
 		.busy = PGBOX_DB_STATE_BUSY,
 		.done = PGBOX_DB_STATE_IDLE,
 	};
-
 	unsigned int timeout_msecs = patience->timeout_msecs > 0 ?
 		patience->timeout_msecs : db->set.query_timeout_msecs;
 

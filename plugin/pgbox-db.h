@@ -204,9 +204,9 @@ int pgbox_db_exec(struct pgbox_db *db, const struct pgbox_query *query,
 struct pgbox_db_patience {
 	/* deadline; 0 = the setting */
 	unsigned int timeout_msecs;
-	/* A socket, 0 = none: soon after its other side hung up, nobody wants the answer
-	   any more, which is then as if the deadline had passed. Nothing is
-	   read from it. */
+	/* A socket, 0 = none: soon after its other side hung up, nobody wants
+	   the answer any more, which is then as if the deadline had passed.
+	   Nothing is read from it. */
 	int client_fd;
 };
 

@@ -1,4 +1,4 @@
--- Changes flags of one mail: what mail_change() does, in a third of the time.
+-- Changes flags of one mail: what mail_change() does, in two thirds of the time.
 -- Most changes are of this kind. A UID that does not exist is ignored.
 -- Parameters: account; mailbox; p_max_modseq: see mail_change(); UID; bits to
 --   set and to clear; random number of the command.
