@@ -77,6 +77,22 @@ pgbox_mail_get_guid(struct pgbox_mail *mail, const char **value_r)
 
 /* ---- POP3 ---- */
 
+/* Most mailboxes never had a mail from another POP3 server: spares two look-ups
+   for each mail of a session. */
+static bool pgbox_mail_has_no_pop3_values(struct mail *mail)
+{
+	const struct pgbox_index_header *hdr;
+	const void *data;
+	size_t size;
+
+	mail_index_get_header_ext(mail->transaction->view,
+				  PGBOX_MAILBOX(mail->box)->hdr_ext_id,
+				  &data, &size);
+	hdr = data;
+	return size >= sizeof(*hdr) &&
+		(hdr->flags & PGBOX_INDEX_FLAG_NO_POP3_VALUES) != 0;
+}
+
 static int
 pgbox_mail_get_pop3_uidl(struct pgbox_mail *mail, const char **value_r)
 {
@@ -363,9 +379,14 @@ int pgbox_mail_get_special(struct mail *_mail, enum mail_fetch_field field,
 
 	switch ((int)field) {
 	case MAIL_FETCH_UIDL_BACKEND:
-		return pgbox_mail_get_pop3_uidl(mail, value_r);
 	case MAIL_FETCH_POP3_ORDER:
-		return pgbox_mail_get_pop3_order(mail, value_r);
+		if (pgbox_mail_has_no_pop3_values(_mail)) {
+			*value_r = "";
+			return 0;
+		}
+		return field == MAIL_FETCH_UIDL_BACKEND ?
+			pgbox_mail_get_pop3_uidl(mail, value_r) :
+			pgbox_mail_get_pop3_order(mail, value_r);
 	case MAIL_FETCH_REFCOUNT:
 		return pgbox_mail_get_refcount(mail, value_r);
 	case MAIL_FETCH_REFCOUNT_ID:

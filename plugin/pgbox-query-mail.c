@@ -32,6 +32,7 @@ enum {
 	SYNC_NUMBER_EPOCH,
 	SYNC_NUMBER_FULL,
 	SYNC_NUMBER_TOMBSTONES_AFTER,
+	SYNC_NUMBER_POP3_VALUES,
 
 	SYNC_NUMBER_COUNT
 };
@@ -70,6 +71,7 @@ sync_read_mailbox(const struct pgbox_db_result *result, pool_t pool,
 	rows->first_recent_uid = n[SYNC_NUMBER_FIRST_RECENT_UID];
 	rows->modseq = n[SYNC_NUMBER_MODSEQ];
 	rows->tombstones_after = n[SYNC_NUMBER_TOMBSTONES_AFTER];
+	rows->pop3_values = n[SYNC_NUMBER_POP3_VALUES] != 0;
 
 	names = pgbox_db_result_text_array(result, 0, SYNC_KEYWORD_NAMES);
 	for (; *names != NULL; names++) {

@@ -54,6 +54,8 @@ struct pgbox_sync_rows {
 	uint64_t modseq;
 	/* if full: expunges up to this MODSEQ are not among the tombstones */
 	uint64_t tombstones_after;
+	/* a mail may have pop3_uidl or pop3_order */
+	bool pop3_values;
 	/* names after the position's number of keywords */
 	ARRAY_TYPE(const_string) new_keywords;
 	/* ascending UIDs */

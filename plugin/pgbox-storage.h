@@ -47,7 +47,13 @@ struct pgbox_index_header {
 	uint64_t modseq;
 	/* number of the mailbox's keywords, which are all in the index */
 	uint32_t keywords;
-	uint32_t unused;
+	/* enum pgbox_index_flags */
+	uint32_t flags;
+};
+
+enum pgbox_index_flags {
+	/* no mail of the index has a POP3 UIDL or POP3 order of its own */
+	PGBOX_INDEX_FLAG_NO_POP3_VALUES = 0x01,
 };
 
 struct pgbox_mailbox {

@@ -267,8 +267,14 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 	i_zero(&pgbox_hdr);
 	pgbox_hdr.epoch = ctx->rows.epoch;
 	pgbox_hdr.modseq = ctx->rows.modseq;
-	pgbox_hdr.keywords = ctx->own != NULL ? ctx->keywords :
-		array_count(&ctx->mbox->keywords);
+	if (ctx->own != NULL) {
+		pgbox_hdr.keywords = ctx->keywords;
+		pgbox_hdr.flags = ctx->index_flags;
+	} else {
+		pgbox_hdr.keywords = array_count(&ctx->mbox->keywords);
+		if (!ctx->rows.pop3_values)
+			pgbox_hdr.flags |= PGBOX_INDEX_FLAG_NO_POP3_VALUES;
+	}
 	mail_index_update_header_ext(ctx->trans, ctx->mbox->hdr_ext_id, 0,
 				     &pgbox_hdr, sizeof(pgbox_hdr));
 }

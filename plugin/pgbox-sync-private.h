@@ -29,6 +29,7 @@ struct pgbox_sync_context {
 	uint32_t uid_validity, first_recent_uid;
 	/* number of keywords whose names are in the index's file */
 	unsigned int keywords;
+	enum pgbox_index_flags index_flags;
 	/* what the database has more */
 	struct pgbox_sync_rows rows;
 	/* when it was asked */

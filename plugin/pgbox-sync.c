@@ -45,8 +45,10 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 		ctx->position.epoch = pgbox_hdr->epoch;
 		ctx->position.modseq = pgbox_hdr->modseq;
 		ctx->keywords = pgbox_hdr->keywords;
+		ctx->index_flags = pgbox_hdr->flags;
 	} else {
 		ctx->keywords = 0;
+		ctx->index_flags = 0;
 	}
 	ctx->position.uid_next = hdr->next_uid;
 	ctx->position.keywords = array_count(&ctx->mbox->keywords);

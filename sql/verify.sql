@@ -177,6 +177,23 @@ from (
         or b.keywords <> counted.highest
 ) as wrong;
 
+select 'mailboxes with POP3 UIDLs or orders say so',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select s.label as detail,
+        row_number() over (order by b.account_id, b.mailbox_id) as place
+    from sampled s
+    join pgbox.mailbox b using (account_id, mailbox_id)
+    where not b.pop3_values
+        and exists (
+            select from pgbox.mail m
+            where m.account_id = b.account_id
+                and m.mailbox_id = b.mailbox_id
+                and num_nonnulls(m.pop3_uidl, m.pop3_order) > 0
+        )
+) as wrong;
+
 -- Rows whose owner is gone: there are no foreign keys on the mail tables
 
 select 'every mail has its mailbox',

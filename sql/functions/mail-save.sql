@@ -179,7 +179,8 @@ begin
         modseq = r_modseq,
         messages = b.messages + v_count,
         unseen = b.unseen + (select count(*)::int from unnest(p_flags) f (flags) where f.flags & 8 = 0),
-        bytes = b.bytes + (select sum(s.size)::bigint from unnest(p_size) s (size))
+        bytes = b.bytes + (select sum(s.size)::bigint from unnest(p_size) s (size)),
+        pop3_values = b.pop3_values or num_nonnulls(variadic p_pop3_uidl) + num_nonnulls(variadic p_pop3_order) > 0
     where b.account_id = p_account_id
         and b.mailbox_id = p_mailbox_id;
 end

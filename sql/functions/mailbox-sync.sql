@@ -6,8 +6,8 @@
 --   p_epoch: the epoch these are from.
 -- Returns rows of three kinds, in this order:
 --   0  one row: numbers = {uid_validity, uid_next, modseq, first_recent_uid,
---      epoch, full, tombstones_after}, keyword_names = the keywords after
---      p_keywords. full is 1 if the rows are the whole mailbox: what they do
+--      epoch, full, tombstones_after, pop3_values}, keyword_names = the keywords
+--      after p_keywords. full is 1 if the rows are the whole mailbox: what they do
 --      not name is gone; tombstones up to tombstones_after are left out then.
 --      epoch is -1 while mailbox_enter_epoch() has to be
 --      called first; then nothing follows.
@@ -101,7 +101,7 @@ begin
         0::smallint, 0::bigint, 0::bigint, 0::smallint, null::smallint[], null::text,
         array[
             v_box.uid_validity, v_box.uid_next, v_box.modseq, v_box.first_recent_uid,
-            v_epoch, v_full::int, v_tombstones_after
+            v_epoch, v_full::int, v_tombstones_after, v_box.pop3_values::int
         ],
         v_names;
     if v_epoch = -1 or (v_box.modseq <= p_modseq and v_box.uid_next <= p_uid_next and not v_full) then

@@ -33,6 +33,7 @@ create table pgbox.mailbox (
     modseq_floor bigint not null default 0,
     history_floor bigint not null default 0,
     keywords smallint not null default 0,
+    pop3_values boolean not null default false,
     created_at timestamptz not null default now(),
     deleted_at timestamptz,
     constraint mailbox_pkey primary key (account_id, mailbox_id),
@@ -78,6 +79,8 @@ comment on column pgbox.mailbox.modseq_floor is
     'A mail''s MODSEQ is at least this: raised when an epoch begins, so that clients fetch flags again that the lost commits had changed.';
 comment on column pgbox.mailbox.history_floor is 'mail_change and expunged are complete after this modseq; older rows may have been trimmed.';
 comment on column pgbox.mailbox.keywords is 'Number of keywords, and the highest mailbox_keyword.keyword_id.';
+comment on column pgbox.mailbox.pop3_values is
+    'Whether a mail of it ever had a pop3_order or pop3_uidl; if not, POP3 sessions look for none.';
 comment on column pgbox.mailbox.created_at is 'When it was created.';
 comment on column pgbox.mailbox.deleted_at is 'Set by DELETE; the purge removes the row and its mails later.';
 

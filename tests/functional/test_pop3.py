@@ -89,3 +89,22 @@ def test_uidl_of_migrated_mail(lab, frontend_a, frontend_b, user, pool):
         assert pop3.uidls() == uidls
     old.stop()
     new.stop()
+
+
+def test_uidls_that_come_to_a_known_mailbox(lab, user, pool):
+    """A frontend that knows the mailbox without UIDLs shows those that another one brings."""
+    uidl_format = config.pop3_uidl_guid()
+    old = lab.dovecot("sdbox", "old-pop3", extra=uidl_format)
+    known, other = (lab.dovecot("tested", name, extra=uidl_format) for name in ("known-pop3", "other-pop3"))
+    fill(known, user, pool[:2])
+    with known.pop3(user) as pop3:
+        before = pop3.uidls()
+    fill(old, user, pool[2:6])
+    with old.pop3(user) as pop3:
+        migrated = pop3.uidls()
+    other.doveadm("sync", "-1", "-u", user, "-R", f"sdbox:{old.user_home(user)}/mail")
+    for server in (known, other):
+        with server.pop3(user) as pop3:
+            assert sorted(pop3.uidls()) == sorted(before + migrated)
+    for server in (old, known, other):
+        server.stop()

@@ -52,7 +52,9 @@ create function tap.save(
     p_uid bigint default 0,
     p_first_guid int default null,
     p_account text default 'anna',
-    p_data bytea default 'mail'
+    p_data bytea default 'mail',
+    p_pop3_uidl text default null,
+    p_pop3_order bigint default null
 )
 returns bigint[]
 language sql
@@ -87,8 +89,8 @@ as $$
             select case when p_uid = 0 then 0 else p_uid + i end
             from generate_series(0, p_count - 1) i
         ),
-        p_pop3_uidl => array_fill(null::text, array[p_count]),
-        p_pop3_order => array_fill(null::bigint, array[p_count]),
+        p_pop3_uidl => array_fill(p_pop3_uidl, array[p_count]),
+        p_pop3_order => array_fill(p_pop3_order, array[p_count]),
         p_min_modseq => 0,
         p_keyword_message => case when p_keyword is null then '{}' else array(select generate_series(1, p_count)) end,
         p_keyword => case when p_keyword is null then '{}' else array_fill(p_keyword, array[p_count]) end,
@@ -169,6 +171,7 @@ create function tap.copy(
     p_flags int default 0,
     p_keyword text default null,
     p_operation bigint default 1,
+    p_pop3_uidl text default null,
     out r_uid_validity bigint,
     out r_modseq bigint,
     out r_uids bigint[]
@@ -185,7 +188,7 @@ as $$
         p_flags => array_fill(p_flags::smallint, array[cardinality(p_uid)]),
         p_saved_at => array_fill(1000000002::bigint, array[cardinality(p_uid)]),
         p_uid => array_fill(0::bigint, array[cardinality(p_uid)]),
-        p_pop3_uidl => array_fill(null::text, array[cardinality(p_uid)]),
+        p_pop3_uidl => array_fill(p_pop3_uidl, array[cardinality(p_uid)]),
         p_pop3_order => array_fill(null::bigint, array[cardinality(p_uid)]),
         p_min_modseq => 0,
         p_keyword_message => case when p_keyword is null then '{}'

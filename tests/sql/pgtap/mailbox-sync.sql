@@ -1,7 +1,7 @@
 -- mailbox_sync()
 begin;
 set local search_path = tap, public;
-select plan(20);
+select plan(25);
 
 select tap.new_mailbox('a');
 create temporary view head as
@@ -51,6 +51,22 @@ select is(tap.sync('a', modseq, uid_next), 'M 7:0 8:0 T 1 4', 'a move within the
 
 select is((select count(*) from pgbox.mailbox_sync(tap.account(), -1, 0, 1, 0, 0)), 0::bigint, 'no row for a mailbox that does not exist');
 select is((select count(*) from pgbox.mailbox_sync(tap.account('bert'), tap.mailbox('a'), 0, 1, 0, 0)), 0::bigint, 'nor for another account''s');
+
+-- POP3 UIDLs and orders
+create function pg_temp.pop3_values(p_mailbox text) returns bigint language sql as $$
+    select numbers[8] from pgbox.mailbox_sync(tap.account(), tap.mailbox(p_mailbox), 0, 1, 0, 0) where kind = 0
+$$;
+select tap.new_mailbox('uidl');
+select tap.new_mailbox('order');
+select is(pg_temp.pop3_values('a'), 0::bigint, 'most mailboxes have no POP3 UIDLs');
+select tap.save('uidl', 2, p_pop3_uidl => 'x');
+select is(pg_temp.pop3_values('uidl'), 1::bigint, 'who gets one is told of');
+select tap.save('uidl');
+select is(pg_temp.pop3_values('uidl'), 1::bigint, 'and stays so');
+select tap.save('order', p_pop3_order => 5);
+select is(pg_temp.pop3_values('order'), 1::bigint, 'an order counts, too');
+select tap.copy('a', '{7}', 'a', p_pop3_uidl => 'x');
+select is(pg_temp.pop3_values('a'), 1::bigint, 'so does that of a copy');
 
 select * from finish();
 rollback;

@@ -344,6 +344,10 @@ test_verify_finds_a_keyword_without_name() {
 	damaged 'every keyword of a mail has a name: 3' 'delete from pgbox.mailbox_keyword'
 }
 
+test_verify_finds_a_pop3_uidl_that_nobody_reads() {
+	damaged 'UIDLs or orders say so: 1' "update pgbox.mail set pop3_uidl = 'x' where uid = 2"
+}
+
 test_verify_finds_a_uid_that_is_alive_and_expunged() {
 	damaged 'UID 2' "insert into pgbox.expunged (account_id, mailbox_id, modseq, uid, guid)
 		select account_id, mailbox_id, modseq, uid, 'x' from pgbox.mail where uid = 2"
