@@ -55,10 +55,6 @@ int pgbox_copy(struct mail_save_context *_ctx, struct mail *mail)
 		index_save_context_free(_ctx);
 		return -1;
 	}
-	if (pgbox_mailbox_verify(ctx->mbox) <= 0) {
-		index_save_context_free(_ctx);
-		return -1;
-	}
 	save_mail = pgbox_save_add(ctx);
 	source = PGBOX_MAILBOX(mail->box);
 	save_mail->mail.source_mailbox_id = source->mailbox_id;

@@ -12,7 +12,6 @@
 #include "unlink-directory.h"
 #include "mail-storage-private.h"
 #include "pgbox-compat.h"
-#include "pgbox-inbox.h"
 #include "pgbox-list-private.h"
 
 #include <dirent.h>
@@ -68,6 +67,15 @@ static const char *mailbox_path(const char *dir, const guid_128_t guid)
 	return t_strconcat(dir, "/", guid_128_to_string(guid), NULL);
 }
 
+const char *
+pgbox_list_get_mailbox_path(struct mailbox_list *list, const guid_128_t guid)
+{
+	const char *dir;
+
+	return list_get_mailboxes_dir(list, MAILBOX_LIST_PATH_TYPE_MAILBOX,
+				      &dir) ? mailbox_path(dir, guid) : "";
+}
+
 void pgbox_list_set_opening(struct mailbox_list *_list, const char *name,
 			    const guid_128_t guid)
 {
@@ -83,7 +91,6 @@ int pgbox_list_get_path(struct mailbox_list *list, const char *name,
 	const struct pgbox_mailbox_list *pgbox_list = PGBOX_MAILBOX_LIST(list);
 	const struct pgbox_mailbox_row *row;
 	const char *dir;
-	guid_128_t guid;
 	int ret;
 
 	*path_r = NULL;
@@ -95,12 +102,6 @@ int pgbox_list_get_path(struct mailbox_list *list, const char *name,
 		return 0;
 	if (null_strcmp(pgbox_list->opening_name, name) == 0) {
 		*path_r = mailbox_path(dir, pgbox_list->opening_guid);
-		return 1;
-	}
-	/* that the path is right is seen to when the mailbox is opened */
-	if (type == MAILBOX_LIST_PATH_TYPE_MAILBOX &&
-	    pgbox_inbox_get_guid(list, name, guid)) {
-		*path_r = mailbox_path(dir, guid);
 		return 1;
 	}
 	if ((ret = pgbox_list_lookup(list, name, FALSE, &row)) < 0)

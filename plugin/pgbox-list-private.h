@@ -88,6 +88,10 @@ void pgbox_list_set_failure(struct mailbox_list *list,
 			    const struct pgbox_db_failure *failure);
 
 /* ---- pgbox-list-path.c ---- */
+/* Returns MAILBOX_LIST_PATH_TYPE_MAILBOX of the mailbox with the GUID, "" if
+   there is none. */
+const char *
+pgbox_list_get_mailbox_path(struct mailbox_list *list, const guid_128_t guid);
 int pgbox_list_get_path(struct mailbox_list *list, const char *name,
 			enum mailbox_list_path_type type, const char **path_r);
 /* Deletes the local files of a mailbox that does not exist any more. */

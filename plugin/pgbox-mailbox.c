@@ -8,7 +8,7 @@
 #include "mail-index-alloc-cache.h"
 #include "mail-index-modseq.h"
 #include "pgbox-compat.h"
-#include "pgbox-inbox.h"
+#include "pgbox-destination.h"
 #include "pgbox-list-private.h"
 #include "pgbox-mail-window.h"
 #include "pgbox-query-text.h"
@@ -17,6 +17,23 @@
 
 #define PGBOX_INDEX_HEADER_NAME "pgbox"
 #define PGBOX_CACHE_ENVELOPE "pgbox.envelope"
+
+/* lib-storage wants a path before it has the mailbox opened, which sees to it
+   that it is right. */
+static void pgbox_mailbox_set_known_path(struct pgbox_mailbox *mbox)
+{
+	guid_128_t guid;
+
+	if ((mbox->box.flags & MAILBOX_FLAG_SAVEONLY) == 0)
+		return;
+	T_BEGIN {
+		if (pgbox_destination_get_guid(mbox, guid)) {
+			mbox->box._path = p_strdup(mbox->box.pool,
+				pgbox_list_get_mailbox_path(mbox->box.list,
+							    guid));
+		}
+	} T_END;
+}
 
 struct mailbox *
 pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
@@ -37,6 +54,7 @@ pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 
 	index_storage_mailbox_alloc(&mbox->box, vname, flags,
 				    MAIL_INDEX_PREFIX);
+	pgbox_mailbox_set_known_path(mbox);
 	return &mbox->box;
 }
 
@@ -87,7 +105,7 @@ pgbox_mailbox_read_row(struct pgbox_mailbox *mbox,
 	mbox->uid_next = row->uid_next;
 	mbox->modseq = row->modseq;
 	mbox->row_remembered = FALSE;
-	pgbox_inbox_remember(mbox);
+	pgbox_destination_remember(mbox);
 	if (row_r != NULL)
 		*row_r = *row;
 	return 1;
@@ -98,13 +116,12 @@ int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox)
 	return mbox->mailbox_id != 0 ? 1 : pgbox_mailbox_read_row(mbox, NULL);
 }
 
-int pgbox_mailbox_verify(struct pgbox_mailbox *mbox)
+int pgbox_mailbox_reread(struct pgbox_mailbox *mbox)
 {
 	int ret;
 
-	if (!mbox->row_remembered)
-		return 1;
-	pgbox_inbox_forget(mbox);
+	i_assert(mbox->row_remembered);
+	pgbox_destination_forget(mbox);
 	ret = pgbox_mailbox_read_row(mbox, NULL);
 	if (ret == 0 && mailbox_is_autocreated(&mbox->box)) {
 		/* As lib-storage would have done when it was opened. It fails
@@ -112,17 +129,24 @@ int pgbox_mailbox_verify(struct pgbox_mailbox *mbox)
 		(void)pgbox_mailbox_create(&mbox->box, NULL, FALSE);
 		ret = pgbox_mailbox_read_row(mbox, NULL);
 	}
+	if (ret == 0) {
+		/* imap would have said it when it opened the mailbox */
+		mail_storage_set_error(mbox->box.storage, MAIL_ERROR_NOTFOUND,
+			t_strconcat("[TRYCREATE] ",
+				    T_MAIL_ERR_MAILBOX_NOT_FOUND(mbox->box.vname),
+				    NULL));
+	}
 	return ret;
 }
 
-/* Whoever only adds messages needs no look-up. */
+/* Whoever only adds mails needs no look-up. */
 static int
 pgbox_mailbox_open_row(struct pgbox_mailbox *mbox,
 		       struct pgbox_mailbox_row *row_r)
 {
 	mbox->row_remembered =
 		(mbox->box.flags & MAILBOX_FLAG_SAVEONLY) != 0 &&
-		pgbox_inbox_get(mbox);
+		pgbox_destination_get(mbox);
 	return mbox->row_remembered ? 1 : pgbox_mailbox_read_row(mbox, row_r);
 }
 

@@ -6,7 +6,7 @@
 #include "pgbox-db.h"
 #include "pgbox-moment.h"
 #include "pgbox-storage.h"
-#include "pgbox-inbox.h"
+#include "pgbox-destination.h"
 #include "pgbox-list-private.h"
 #include "pgbox-plugin.h"
 
@@ -24,7 +24,7 @@ void pgbox_plugin_deinit(void)
 {
 	mailbox_list_unregister(&pgbox_mailbox_list);
 	mail_storage_class_unregister(&pgbox_storage);
-	pgbox_inbox_deinit();
+	pgbox_destination_deinit();
 	pgbox_chunk_deinit();
 	pgbox_moment_deinit();
 	pgbox_db_deinit();

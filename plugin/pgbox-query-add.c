@@ -378,6 +378,7 @@ int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 }
 
 int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const char *mailbox_name,
 		     const struct pgbox_new_mail *mails, unsigned int count,
 		     int64_t operation, struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r)
@@ -393,6 +394,7 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	params_add_min_modseq(params, mails, count);
 	params_add_keywords(params, mails, count);
 	pgbox_db_param_int8(params, operation);
+	pgbox_db_param_text(params, mailbox_name);
 	ret = add_exec(db, &pgbox_query_mail_copy, params, count, result_r,
 		       failure_r);
 	pool_unref(&pool);

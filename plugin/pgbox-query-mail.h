@@ -185,6 +185,7 @@ int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		     struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r);
 int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     const char *mailbox_name,
 		     const struct pgbox_new_mail *mails, unsigned int count,
 		     int64_t operation, struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r);

@@ -46,19 +46,17 @@ run_write(struct pgbox_save_writer *writer, unsigned int idx,
 	  struct pgbox_db_failure *failure_r)
 {
 	const struct pgbox_new_mail *mails = writer->mails + idx;
+	const struct pgbox_mailbox *mbox = writer->ctx->mbox;
+	const char *name = mbox->row_remembered ? mbox->box.name : NULL;
 
 	if (!mail_is_copy(mails)) {
-		const struct pgbox_mailbox *mbox = writer->ctx->mbox;
-
 		writer->operation = 0;
-		return pgbox_run_save(writer->db, &writer->id,
-				      mbox->row_remembered ?
-				      mbox->box.name : NULL,
+		return pgbox_run_save(writer->db, &writer->id, name,
 				      mbox->storage->set->search_text,
 				      mails, count, result_r, failure_r);
 	}
 	writer->operation = pgbox_operation_create();
-	return pgbox_run_copy(writer->db, &writer->id, mails, count,
+	return pgbox_run_copy(writer->db, &writer->id, name, mails, count,
 			      writer->operation, result_r, failure_r);
 }
 
@@ -203,7 +201,7 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 	if (ret < 0 && failure.error == PGBOX_DB_ERROR_NOT_FOUND &&
 	    ctx->mbox->row_remembered) {
 		/* another mailbox has the name now */
-		if (pgbox_mailbox_verify(ctx->mbox) <= 0)
+		if (pgbox_mailbox_reread(ctx->mbox) <= 0)
 			return -1;
 		ret = writer_run(&writer, result_r, &failure);
 	}

@@ -73,8 +73,8 @@ struct pgbox_mailbox {
 	uint32_t hdr_ext_id;
 	/* the field of box.cache that ENVELOPE is kept in */
 	unsigned int envelope_field;
-	/* the row was not read but remembered (pgbox-inbox.h): good for adding
-	   new messages, which the database then checks */
+	/* the row was not read but remembered (pgbox-destination.h): good for
+	   adding mails, which the database then checks */
 	bool row_remembered;
 	/* names of mailbox_keyword by keyword_id - 1, as far as they are known;
 	   from box.pool */
@@ -126,9 +126,9 @@ pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
    Returns 1 if it exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is
    set), -1 on failure with the storage's error set. */
 int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox);
-/* Reads the row if it was only remembered; creates an INBOX that is gone.
-   Returns as pgbox_mailbox_lookup(). */
-int pgbox_mailbox_verify(struct pgbox_mailbox *mbox);
+/* Reads the row anew that was remembered and is wrong; creates an INBOX that is
+   gone. Returns as pgbox_mailbox_lookup(). */
+int pgbox_mailbox_reread(struct pgbox_mailbox *mbox);
 /* The database said that the row is gone: the mailbox was deleted elsewhere.
    Ends the session's use of it cleanly. */
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);

@@ -4,9 +4,10 @@
 -- Parameters: account; destination mailbox; parallel arrays of source mailbox,
 --   source UID, whether to expunge it there, flags, save date (seconds since
 --   1970), wanted UID or 0, POP3 UIDL and order; lowest MODSEQ or 0; keywords
---   as in mail_save(); random number of the command.
+--   as in mail_save(); random number of the command; p_mailbox_name: the name
+--   that the destination must still have, or null.
 -- Returns UIDVALIDITY, the MODSEQ and the UIDs in the order of the mails.
--- Errors: PB404 mailbox does not exist, PB410 a source mail is expunged.
+-- Errors: PB404 mailbox (of this name) does not exist, PB410 a source mail is expunged.
 -- Locks: all concerned mailbox rows in the order of mailbox_id.
 -- Writes: mail, mailbox_keyword, mail_change, expunged, mailbox.
 create or replace function pgbox.mail_copy(
@@ -24,6 +25,7 @@ create or replace function pgbox.mail_copy(
     p_keyword_message int[],
     p_keyword text[],
     p_operation bigint,
+    p_mailbox_name text default null,
     out r_uid_validity bigint,
     out r_modseq bigint,
     out r_uids bigint[]
@@ -66,6 +68,11 @@ begin
             perform pgbox.mailbox_lock(p_account_id, v_source_id);
         end if;
     end loop;
+    if v_box.name <> p_mailbox_name then
+        raise exception using
+            errcode = 'PB404',
+            message = format('mailbox %s is not %L any more', p_mailbox_id, p_mailbox_name);
+    end if;
 
     select array_agg(m.message_id order by s.place), sum(x.size)
     into v_message_ids, v_bytes

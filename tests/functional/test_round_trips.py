@@ -190,6 +190,14 @@ def test_copy_move_and_expunge(counted, statements, filled, imap):
         assert len(sent) <= 3, sent
 
 
+def test_known_destination(counted, statements, imap):
+    imap.ok("CREATE known")
+    assert count(statements, imap, "COPY 1 known", "COPY 1 known") == ["mail-copy"]
+    with statements.recorded() as sent:
+        imap.append("known", messages.numbered(1))
+    assert sent == ["mail-save"]
+
+
 def test_quota(lab, statements, filled):  # pylint: disable=unused-argument
     server = lab.dovecot("tested", "counted-quota", mail_plugins=["quota"],
                          imap_plugins=["imap_quota"],

@@ -172,6 +172,7 @@ create function tap.copy(
     p_keyword text default null,
     p_operation bigint default 1,
     p_pop3_uidl text default null,
+    p_name text default null,
     out r_uid_validity bigint,
     out r_modseq bigint,
     out r_uids bigint[]
@@ -195,7 +196,8 @@ as $$
             else array(select generate_series(1, cardinality(p_uid))) end,
         p_keyword => case when p_keyword is null then '{}'
             else array_fill(p_keyword, array[cardinality(p_uid)]) end,
-        p_operation => p_operation
+        p_operation => p_operation,
+        p_mailbox_name => p_name
     ) c
 $$;
 

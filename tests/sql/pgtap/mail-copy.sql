@@ -1,7 +1,7 @@
 -- mail_copy()
 begin;
 set local search_path = tap, public;
-select plan(20);
+select plan(22);
 
 select tap.new_mailbox('a');
 select tap.new_mailbox('b');
@@ -24,6 +24,7 @@ select is((tap.copy('b', '{1}', 'b')).r_uids, '{5}'::bigint[], 'into its own mai
 select throws_ok($$select tap.copy('a', '{1,99}', 'b')$$, 'PB410', null, 'a missing mail refuses the whole copy');
 select is(tap.counters('b'), '5/3/20 6', 'nothing of it is left');
 select throws_ok($$select tap.copy('a', '{1}', 'none')$$, 'PB404', null, 'a missing target is refused');
+select throws_ok($$select tap.copy('a', '{1}', 'b', p_name => 'c')$$, 'PB404', null, 'so is one of another name');
 
 -- Moves
 update old set a = tap.modseq('a'), b = tap.modseq('b');
@@ -37,6 +38,7 @@ select is((select count(*) from pgbox.message), 3::bigint, 'no message was copie
 
 select is((tap.copy('b', '{1}', 'b', p_move => true)).r_uids, '{8}'::bigint[], 'a move within a mailbox');
 select is(tap.counters('b'), '7/3/28 9', 'gives a new UID to the mail');
+select is((tap.copy('b', '{2}', 'b', p_name => 'b')).r_uids, '{9}'::bigint[], 'a target that has the name it is known by');
 
 select * from finish();
 rollback;

@@ -1,8 +1,9 @@
-"""A delivery process remembers where users' INBOX is: one statement, and never the wrong place."""
+"""A process remembers where mailboxes are: one statement, and never the wrong place."""
 
 import pytest
 
 from pgboxtest import messages
+from pgboxtest.imap import Literal
 from pgboxtest.lmtp import LmtpClient
 
 pytestmark = pytest.mark.usefixtures("pgbox_only")
@@ -51,6 +52,66 @@ def test_inbox_renamed_between_appends(frontend_a, frontend_b, user):
     assert subjects(frontend_b, user, "old") == [b"1", b"2"]
     assert subjects(frontend_b, user, "older") == [b"3"]
     assert subjects(frontend_a, user, "INBOX") == [b"1"]
+
+
+@pytest.fixture
+def copier(frontend_a, user):
+    """A session that has a mail selected, and has copied to and appended to Archive."""
+    with frontend_a.imap(user) as imap:
+        imap.append("INBOX", messages.numbered(1))
+        imap.ok("CREATE Archive")
+        imap.select("INBOX")
+        imap.ok("COPY 1 Archive")
+        imap.append("Archive", messages.numbered(2))
+        yield imap
+
+
+def test_folder_replaced(frontend_a, frontend_b, user, copier):
+    with frontend_b.imap(user) as other:
+        other.ok("RENAME Archive old")
+        other.ok("CREATE Archive")
+        copier.ok("COPY 1 Archive")
+        other.ok("DELETE Archive")
+        other.ok("CREATE Archive")
+        copier.append("Archive", messages.numbered(3))
+        copier.ok("COPY 1 Archive")
+    assert subjects(frontend_a, user, "old") == [b"1", b"2"]
+    assert subjects(frontend_b, user, "Archive") == [b"3", b"1"]
+
+
+def reason(answer):
+    """The text without how long it took."""
+    return answer.status.text.split(b" (")[0]
+
+
+@pytest.mark.parametrize("gone", ["RENAME Archive old", "DELETE Archive"])
+def test_folder_gone(frontend_b, user, copier, gone):
+    """The client hears that it may create the folder, as if it had never been there."""
+    with frontend_b.imap(user) as other:
+        other.ok(gone)
+    answers = [copier.command("COPY 1 Archive"), copier.command("COPY 1 none"),
+               copier.command("MOVE 1 Archive"),
+               copier.command("APPEND Archive ", Literal(messages.numbered(3)))]
+    for answer in answers:
+        assert answer.status.word == "NO"
+        assert answer.status.code_name() == "TRYCREATE"
+        assert reason(answer).replace(b"Archive", b"none") == reason(answers[1])
+    copier.ok("CREATE Archive")
+    copier.ok("MOVE 1 Archive")
+    assert subjects(frontend_b, user, "Archive") == [b"1"]
+
+
+def test_folder_gone_while_known(frontend_a, frontend_b, user, copier):
+    """An APPEND learns at its end that the folder is gone."""
+    with frontend_b.imap(user) as other:
+        other.ok("DELETE Archive")
+    answer = copier.command("APPEND Archive ", Literal(messages.numbered(3)))
+    assert answer.status.word == "NO"
+    assert answer.status.code_name() == "TRYCREATE"
+    with frontend_a.imap(user) as other:
+        other.ok("CREATE Archive")
+    copier.append("Archive", messages.numbered(4))
+    assert subjects(frontend_b, user, "Archive") == [b"4"]
 
 
 def test_many_users(lab, frontend_a):
