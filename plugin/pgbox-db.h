@@ -164,6 +164,11 @@ struct pgbox_db_array;
 struct pgbox_db_array *
 pgbox_db_param_array(struct pgbox_db_params *params,
 		     enum pgbox_db_array_type type);
+/* What is filled like an array, for statements that are the same for one value and
+   for many: the parameter is the one element that must be added. */
+struct pgbox_db_array *
+pgbox_db_param_element(struct pgbox_db_params *params,
+		       enum pgbox_db_array_type type);
 void pgbox_db_array_add_null(struct pgbox_db_array *array);
 void pgbox_db_array_add_bool(struct pgbox_db_array *array, bool value);
 /* for INT2, INT4 and INT8 arrays; asserts that the value fits */

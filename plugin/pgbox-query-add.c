@@ -1,5 +1,5 @@
 /* Adding mails to a mailbox: saving new messages, copying, uploading large
-   ones. Knows the parameters of sql/functions/mail-save.sql and
+   ones. Knows the parameters of sql/functions/mail-save.sql, mail-save-one.sql and
    mail-copy.sql, nothing of lib-storage or libpq. */
 
 #include "lib.h"
@@ -10,7 +10,12 @@
 #include "pgbox-message.h"
 #include "pgbox-query-mail.h"
 
-/* How one parameter array is filled from a mail */
+/* pgbox_db_param_array(), or for functions that take a single mail
+   pgbox_db_param_element() */
+typedef struct pgbox_db_array *
+param_add_t(struct pgbox_db_params *params, enum pgbox_db_array_type type);
+
+/* How one parameter is filled from a mail */
 struct new_mail_column {
 	enum pgbox_db_array_type type;
 	void (*add)(struct pgbox_db_array *array,
@@ -183,7 +188,7 @@ static void add_move(struct pgbox_db_array *array,
 	pgbox_db_array_add_bool(array, mail->move);
 }
 
-/* p_guid ... p_pop3_order of mail_save() */
+/* p_guid ... p_pop3_order of mail_save() and mail_save_one() */
 static const struct new_mail_column save_columns[] = {
 	{ PGBOX_DB_ARRAY_TEXT, add_guid },
 	{ PGBOX_DB_ARRAY_INT8, add_message_id },
@@ -222,7 +227,7 @@ static const struct new_mail_column copy_columns[] = {
 };
 
 static void
-params_add_columns(struct pgbox_db_params *params,
+params_add_columns(struct pgbox_db_params *params, param_add_t *param_add,
 		   const struct new_mail_column *columns,
 		   unsigned int column_count,
 		   const struct pgbox_new_mail *mails, unsigned int count)
@@ -231,7 +236,7 @@ params_add_columns(struct pgbox_db_params *params,
 	unsigned int i, j;
 
 	for (i = 0; i < column_count; i++) {
-		array = pgbox_db_param_array(params, columns[i].type);
+		array = param_add(params, columns[i].type);
 		for (j = 0; j < count; j++)
 			columns[i].add(array, &mails[j]);
 	}
@@ -269,8 +274,26 @@ params_add_keywords(struct pgbox_db_params *params,
 	}
 }
 
+/* Of a single mail: no places, and rarely any keywords */
 static void
-params_add_parts(struct pgbox_db_params *params,
+params_add_keywords_one(struct pgbox_db_params *params,
+			const struct pgbox_new_mail *mail)
+{
+	struct pgbox_db_array *names;
+	const char *const *keyword;
+
+	if (mail->keywords == NULL) {
+		pgbox_db_param_null(params);
+		return;
+	}
+	names = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
+	for (keyword = mail->keywords; *keyword != NULL; keyword++)
+		pgbox_db_array_add_text(names, *keyword);
+}
+
+/* places: whether to say which mail a part is of */
+static void
+params_add_parts(struct pgbox_db_params *params, bool places,
 		 const struct pgbox_new_mail *mails, unsigned int count)
 {
 	enum {
@@ -282,7 +305,7 @@ params_add_parts(struct pgbox_db_params *params,
 	const struct pgbox_message_part *part;
 	unsigned int i;
 
-	for (i = 0; i < COLUMN_COUNT; i++) {
+	for (i = places ? MESSAGE : SECTION; i < COLUMN_COUNT; i++) {
 		columns[i] = pgbox_db_param_array(params,
 			i == MESSAGE || i == BODY_LINES ? PGBOX_DB_ARRAY_INT4 :
 			i >= HEADER_OFFSET ? PGBOX_DB_ARRAY_INT8 :
@@ -290,7 +313,10 @@ params_add_parts(struct pgbox_db_params *params,
 	}
 	for (i = 0; i < count; i++) {
 		array_foreach(&mails[i].message->parts, part) {
-			pgbox_db_array_add_int(columns[MESSAGE], i + 1);
+			if (places) {
+				pgbox_db_array_add_int(columns[MESSAGE],
+						       i + 1);
+			}
 			pgbox_db_array_add_text(columns[SECTION], part->section);
 			pgbox_db_array_add_text(columns[MEDIA_TYPE],
 						part->media_type);
@@ -314,7 +340,7 @@ params_add_parts(struct pgbox_db_params *params,
 }
 
 static void
-params_add_sort_keys(struct pgbox_db_params *params,
+params_add_sort_keys(struct pgbox_db_params *params, param_add_t *param_add,
 		     const struct pgbox_new_mail *mails, unsigned int count)
 {
 	struct pgbox_db_array *array;
@@ -323,7 +349,7 @@ params_add_sort_keys(struct pgbox_db_params *params,
 
 	pgbox_db_param_int4(params, pgbox_folding_get());
 	for (key = 0; key < PGBOX_SORT_KEY_COUNT; key++) {
-		array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BYTEA);
+		array = param_add(params, PGBOX_DB_ARRAY_BYTEA);
 		for (i = 0; i < count; i++) {
 			value = mails[i].message->sort_keys[key];
 			pgbox_db_array_add_bytes(array, value, value == NULL ?
@@ -359,19 +385,26 @@ int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	   never shrinks again */
 	pool_t pool = pool_alloconly_create("pgbox save", 16 * 1024);
 	struct pgbox_db_params *params = pgbox_db_params_create(pool);
+	bool one = count == 1;
+	param_add_t *param_add = one ? pgbox_db_param_element :
+		pgbox_db_param_array;
 	int ret;
 
 	pgbox_db_param_int8(params, id->account_id);
 	pgbox_db_param_int8(params, id->mailbox_id);
-	params_add_columns(params, save_columns, N_ELEMENTS(save_columns),
-			   mails, count);
+	params_add_columns(params, param_add, save_columns,
+			   N_ELEMENTS(save_columns), mails, count);
 	params_add_min_modseq(params, mails, count);
-	params_add_keywords(params, mails, count);
-	params_add_parts(params, mails, count);
+	if (one)
+		params_add_keywords_one(params, mails);
+	else
+		params_add_keywords(params, mails, count);
+	params_add_parts(params, !one, mails, count);
 	pgbox_db_param_text(params, mailbox_name);
 	pgbox_db_param_int4(params, text_wanted);
-	params_add_sort_keys(params, mails, count);
-	ret = add_exec(db, &pgbox_query_mail_save, params, count, result_r,
+	params_add_sort_keys(params, param_add, mails, count);
+	ret = add_exec(db, one ? &pgbox_query_mail_save_one :
+		       &pgbox_query_mail_save, params, count, result_r,
 		       failure_r);
 	pool_unref(&pool);
 	return ret;
@@ -389,8 +422,8 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 
 	pgbox_db_param_int8(params, id->account_id);
 	pgbox_db_param_int8(params, id->mailbox_id);
-	params_add_columns(params, copy_columns, N_ELEMENTS(copy_columns),
-			   mails, count);
+	params_add_columns(params, pgbox_db_param_array, copy_columns,
+			   N_ELEMENTS(copy_columns), mails, count);
 	params_add_min_modseq(params, mails, count);
 	params_add_keywords(params, mails, count);
 	pgbox_db_param_int8(params, operation);

@@ -13,6 +13,7 @@
 \ir functions/mail-flags-change.sql
 \ir functions/mail-keyword-ids.sql
 \ir functions/mail-save.sql
+\ir functions/mail-save-one.sql
 \ir functions/mailbox-claim-recent.sql
 \ir functions/mailbox-create.sql
 \ir functions/mailbox-delete.sql

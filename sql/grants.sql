@@ -27,6 +27,7 @@ grant execute on function
     pgbox.upload_chunks,
     pgbox.upload_abort,
     pgbox.mail_save,
+    pgbox.mail_save_one,
     pgbox.mail_copy,
     pgbox.mail_change,
     pgbox.mail_flags_change,

@@ -66,16 +66,16 @@ def test_delivery(counted, statements, user):
     with statements.recorded() as sent:
         code, _text = counted.deliver(user, messages.numbered(2))
     assert code == 250
-    assert changes(sent) == ["mail-save"]
+    assert changes(sent) == ["mail-save-one"]
     # beside it: the connection, the account, the mailbox
-    assert set(sent) <= {"session-begin", "account-open", "mailbox-by-name", "mail-save"}
+    assert set(sent) <= {"session-begin", "account-open", "mailbox-by-name", "mail-save-one"}
     assert len(sent) == len(set(sent))
 
 
 def test_append(statements, imap):
     with statements.recorded() as sent:
         imap.append("INBOX", messages.numbered(1))
-    assert changes(sent) == ["mail-save"]
+    assert changes(sent) == ["mail-save-one"]
     assert len(sent) <= 3
 
 
@@ -195,7 +195,7 @@ def test_known_destination(counted, statements, imap):
     assert count(statements, imap, "COPY 1 known", "COPY 1 known") == ["mail-copy"]
     with statements.recorded() as sent:
         imap.append("known", messages.numbered(1))
-    assert sent == ["mail-save"]
+    assert sent == ["mail-save-one"]
 
 
 def test_quota(lab, statements, filled):  # pylint: disable=unused-argument

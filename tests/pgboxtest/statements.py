@@ -10,8 +10,8 @@ from .postgres import FRONTEND_ROLE
 
 # what writes mails, mailboxes or their attributes, by the file in sql/queries
 CHANGES = {"attribute-set", "mail-change", "mail-copy", "mail-flags-change", "mail-save",
-           "mailbox-create", "mailbox-delete", "mailbox-rename", "mailbox-restart", "mailbox-update",
-           "subscription-set", "upload-abort", "upload-chunks"}
+           "mail-save-one", "mailbox-create", "mailbox-delete", "mailbox-rename", "mailbox-restart",
+           "mailbox-update", "subscription-set", "upload-abort", "upload-chunks"}
 
 _ENTRY = re.compile(r"\] " + FRONTEND_ROLE + r" .*? LOG:  (?:execute [^:]*|statement): ")
 _NEXT_ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
