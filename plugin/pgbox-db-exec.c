@@ -3,10 +3,13 @@
 
 #include "pgbox-config.h"
 #include "lib.h"
+#include "ioloop.h"
 #include "pgbox-db-private.h"
 
 /* After the deadline the server gets so long to confirm that it cancelled */
 #define CANCEL_WAIT_MSECS 2000
+/* The answer of a statement that nobody wants any more */
+#define ABANDON_WAIT_MSECS 1000
 
 /* Runs after the first one of a statement that met a deadlock or could not be
    serialized */
@@ -404,6 +407,9 @@ int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 struct pgbox_db_started {
 	/* foreign */
 	struct pgbox_db *db;
+	/* own; in the root ioloop, NULL if there is none or the answer has
+	   come */
+	struct io *io;
 	/* the answer has come: */
 	bool settled;
 	/* own; NULL if it has failed */
@@ -412,6 +418,49 @@ struct pgbox_db_started {
 	/* own; behind failure.message */
 	char *message;
 };
+
+static void started_stop_input(struct pgbox_db_started *started)
+{
+	/* libpq closes the socket when it finds the connection lost */
+	if (PQsocket(started->db->conn) == -1)
+		io_remove_closed(&started->io);
+	else
+		io_remove(&started->io);
+}
+
+static void
+started_settle_until(struct pgbox_db_started *started, int64_t deadline)
+{
+	struct pgbox_db *db = started->db;
+
+	i_assert(db->started == started);
+	db->started = NULL;
+	started->settled = TRUE;
+	started_stop_input(started);
+	T_BEGIN {
+		if (run_wait(db, deadline, &started->result,
+			     &started->failure) < 0) {
+			started->message = i_strdup(started->failure.message);
+		}
+	} T_END;
+}
+
+void pgbox_db_started_settle(struct pgbox_db *db)
+{
+	if (db->started != NULL) {
+		started_settle_until(db->started, pgbox_db_now_msecs() +
+				     db->set.query_timeout_msecs);
+	}
+}
+
+void pgbox_db_exec_look(struct pgbox_db_started *started)
+{
+	if (started->settled)
+		return;
+	if (PQconsumeInput(started->db->conn) == 0 ||
+	    PQisBusy(started->db->conn) == 0)
+		pgbox_db_started_settle(started->db);
+}
 
 struct pgbox_db_started *
 pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
@@ -424,31 +473,25 @@ pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
 		.busy = PGBOX_DB_STATE_BUSY,
 		.done = PGBOX_DB_STATE_IDLE,
 	};
+	struct pgbox_db_started *started;
 
 	if (pgbox_db_try_connect(db, failure_r) < 0 ||
 	    run_start(db, &stmt, pgbox_db_now_msecs() +
 		      db->set.query_timeout_msecs, failure_r) < 0)
 		return NULL;
-	db->started = i_new(struct pgbox_db_started, 1);
-	db->started->db = db;
-	return db->started;
+	started = db->started = i_new(struct pgbox_db_started, 1);
+	started->db = db;
+	if (current_ioloop != NULL) {
+		started->io = io_add_to(io_loop_get_root(), PQsocket(db->conn),
+					IO_READ, pgbox_db_exec_look, started);
+	}
+	return started;
 }
 
-void pgbox_db_started_settle(struct pgbox_db *db)
+static void started_free(struct pgbox_db_started *started)
 {
-	struct pgbox_db_started *started = db->started;
-
-	if (started == NULL)
-		return;
-	db->started = NULL;
-	started->settled = TRUE;
-	T_BEGIN {
-		if (run_wait(db, pgbox_db_now_msecs() +
-			     db->set.query_timeout_msecs, &started->result,
-			     &started->failure) < 0) {
-			started->message = i_strdup(started->failure.message);
-		}
-	} T_END;
+	i_free(started->message);
+	i_free(started);
 }
 
 int pgbox_db_exec_finish(struct pgbox_db_started **_started,
@@ -458,16 +501,28 @@ int pgbox_db_exec_finish(struct pgbox_db_started **_started,
 	struct pgbox_db_started *started = *_started;
 
 	*_started = NULL;
-	if (!started->settled) {
-		i_assert(started->db->started == started);
+	if (!started->settled)
 		pgbox_db_started_settle(started->db);
-	}
 	*result_r = started->result;
 	*failure_r = started->failure;
 	failure_r->message = t_strdup(started->message);
-	i_free(started->message);
-	i_free(started);
+	started_free(started);
 	return *result_r != NULL ? 0 : -1;
+}
+
+void pgbox_db_exec_abandon(struct pgbox_db_started **_started)
+{
+	struct pgbox_db_started *started = *_started;
+
+	if (started == NULL)
+		return;
+	*_started = NULL;
+	if (!started->settled) {
+		started_settle_until(started, pgbox_db_now_msecs() +
+				     ABANDON_WAIT_MSECS);
+	}
+	pgbox_db_result_free(&started->result);
+	started_free(started);
 }
 
 /*

@@ -145,6 +145,8 @@ enum pgbox_db_wait pgbox_db_wait_answer(struct pgbox_db *db, int64_t deadline,
 					int client_fd)
 {
 	while (PQisBusy(db->conn) != 0) {
+		if (PQstatus(db->conn) != CONNECTION_OK)
+			return PGBOX_DB_WAIT_LOST;
 		if (wait_socket_client(db, POLLIN, deadline, client_fd) == 0)
 			return PGBOX_DB_WAIT_DEADLINE;
 		/* After a failure PQgetResult() would return an error without

@@ -233,8 +233,9 @@ int pgbox_db_exec_repeatable(struct pgbox_db *db,
 
 /* Sends a statement and returns while the server is at work on it, so that the
    next one can be prepared meanwhile. Other statements may be run: they wait for
-   its answer. params are not needed any more. Returns NULL and the failure if
-   nothing has happened. Not for use within a transaction. */
+   its answer, which the root ioloop takes over if it runs before. params are not
+   needed any more. Returns NULL and the failure if nothing has happened. Not for
+   use within a transaction. */
 struct pgbox_db_started *
 pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
 		    const struct pgbox_db_params *params,
@@ -245,6 +246,14 @@ pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
 int pgbox_db_exec_finish(struct pgbox_db_started **started,
 			 struct pgbox_db_result **result_r,
 			 struct pgbox_db_failure *failure_r);
+
+/* Takes over what has come of the answer, without waiting for more: the server
+   stops at what the kernel holds for us. */
+void pgbox_db_exec_look(struct pgbox_db_started *started);
+/* Frees *started, which may be NULL, when the result of a statement that only
+   reads is not wanted. Waits for a second at most, then cancels it and closes the
+   connection. */
+void pgbox_db_exec_abandon(struct pgbox_db_started **started);
 
 /* An explicit transaction around several statements, for the rare case that
    one function call cannot do it. Not nestable. Statements inside are run by

@@ -1,5 +1,5 @@
-/* The bytes of small mails and of headers, read several at once. Knows nothing
-   of SQL and of streams. */
+/* The bytes of small mails and of headers, read several at once, and the next ones
+   while these are used. Knows nothing of SQL and of streams. */
 
 #include "pgbox-config.h"
 #include "lib.h"
@@ -26,6 +26,17 @@ struct octets_read {
 	size_t filled;
 };
 ARRAY_DEFINE_TYPE(octets_read, struct octets_read);
+
+/* What one statement reads */
+struct pgbox_octets_batch {
+	enum pgbox_message_extent extent;
+	/* the mails that wait for it, and the sequence after them */
+	ARRAY_TYPE(pgbox_uids) uids;
+	uint32_t next_seq;
+	ARRAY_TYPE(octets_read) reads;
+	/* own; NULL unless it was started ahead */
+	struct pgbox_db_started *started;
+};
 
 static struct pgbox_octets *octets_alloc(size_t size)
 {
@@ -112,42 +123,43 @@ window_mail_has_octets(const struct pgbox_window_mail *wmail,
 		info_get_extent_size(&wmail->info, extent);
 }
 
-/* Chooses the mails from mail->seq on that are read in one go. The first is
-   always among them. */
+/* Chooses the mails from seq up to last_uid that are read in one go. The first one
+   is always among them if its bytes are read here at all. */
 static void
-window_get_next_mails(struct pgbox_mail_window *window, struct mail *mail,
-		      unsigned int count, enum pgbox_message_extent extent,
-		      ARRAY_TYPE(octets_read) *reads, uint32_t *next_seq_r)
+octets_batch_add_mails(struct pgbox_octets_batch *batch,
+		       struct pgbox_mail_window *window,
+		       struct mail_index_view *view, uint32_t seq,
+		       unsigned int count, uint32_t last_uid)
 {
-	struct mail_index_view *view = mail->transaction->view;
 	uoff_t size, bytes = 0;
-	uint32_t seq, uid, end;
+	uint32_t uid, end;
 
 	end = mail_index_view_get_messages_count(view) + 1;
-	if (end - mail->seq > count)
-		end = mail->seq + count;
-	for (seq = mail->seq; seq < end; seq++) {
+	if (end - seq > count)
+		end = seq + count;
+	for (; seq < end; seq++) {
 		const struct pgbox_window_mail *wmail;
 		struct octets_read *read;
 
 		mail_index_lookup_uid(view, seq, &uid);
 		wmail = pgbox_window_find(window, uid);
-		if (wmail == NULL) {
-			/* its size is not known */
+		if (wmail == NULL || uid > last_uid) {
+			/* its size is not known, or nobody asks for it */
 			break;
 		}
-		size = info_get_extent_size(&wmail->info, extent);
+		size = info_get_extent_size(&wmail->info, batch->extent);
 		if (wmail->gone || size > WINDOW_MAX_MAIL_BYTES ||
-		    window_mail_has_octets(wmail, extent))
+		    window_mail_has_octets(wmail, batch->extent))
 			continue;
 		bytes += size;
 		if (bytes > PGBOX_WINDOW_MAX_READ_BYTES)
 			break;
-		read = array_append_space(reads);
+		array_push_back(&batch->uids, &uid);
+		read = array_append_space(&batch->reads);
 		read->message_id = wmail->info.message_id;
 		read->octets = octets_alloc(size);
 	}
-	*next_seq_r = seq;
+	batch->next_seq = seq;
 }
 
 /* Sorts by message and leaves out what is there twice. */
@@ -197,57 +209,102 @@ octets_reads_add_chunk(ARRAY_TYPE(octets_read) *reads,
 		read->filled += size;
 }
 
-static int
-window_read_octets(struct pgbox_mail_window *window,
-		   enum pgbox_message_extent extent,
-		   ARRAY_TYPE(octets_read) *reads)
+static struct pgbox_octets_batch *
+octets_batch_create(struct pgbox_mail_window *window,
+		    struct mail_index_view *view, uint32_t seq,
+		    unsigned int count, uint32_t last_uid,
+		    enum pgbox_message_extent extent)
 {
-	struct pgbox_storage *storage = window->mbox->storage;
-	struct pgbox_message_chunks *chunks;
-	struct pgbox_message_chunk chunk;
-	struct pgbox_db_failure failure;
-	ARRAY_TYPE(pgbox_int64) message_ids;
-	const struct octets_read *read;
+	struct pgbox_octets_batch *batch;
 
-	t_array_init(&message_ids, array_count(reads));
-	array_foreach(reads, read)
-		array_push_back(&message_ids, &read->message_id);
-	if (pgbox_message_read_chunks(storage->db, storage->account_id,
-				      &message_ids, extent, &chunks,
-				      &failure) < 0) {
-		pgbox_mailbox_set_failure(window->mbox, &failure);
-		return -1;
-	}
-	while (pgbox_message_chunks_next(chunks, &chunk))
-		octets_reads_add_chunk(reads, &chunk);
-	pgbox_message_chunks_free(&chunks);
-	return 0;
+	batch = i_new(struct pgbox_octets_batch, 1);
+	batch->extent = extent;
+	i_array_init(&batch->uids, 64);
+	i_array_init(&batch->reads, 64);
+	octets_batch_add_mails(batch, window, view, seq, count, last_uid);
+	octets_reads_sort(&batch->reads);
+	return batch;
 }
 
-/* Gives the bytes to the mails from seq to next_seq-1 that wait for them.
-   Returns to how many. */
+void pgbox_octets_batch_free(struct pgbox_octets_batch **_batch)
+{
+	struct pgbox_octets_batch *batch = *_batch;
+	struct octets_read *read;
+
+	if (batch == NULL)
+		return;
+	*_batch = NULL;
+	pgbox_db_exec_abandon(&batch->started);
+	array_foreach_modifiable(&batch->reads, read)
+		pgbox_octets_unref(&read->octets);
+	array_free(&batch->reads);
+	array_free(&batch->uids);
+	i_free(batch);
+}
+
+static void
+octets_batch_get_ids(const struct pgbox_octets_batch *batch,
+		     ARRAY_TYPE(pgbox_int64) *message_ids)
+{
+	const struct octets_read *read;
+
+	t_array_init(message_ids, array_count(&batch->reads));
+	array_foreach(&batch->reads, read)
+		array_push_back(message_ids, &read->message_id);
+}
+
+/* Has the database begin to read what comes after the batch, if the mails are
+   asked for one after the other by a command that goes on there. Nothing that
+   fails here matters: it is asked for again when it is needed. */
+static void
+window_start_next(struct pgbox_mail_window *window,
+		  struct mail_index_view *view,
+		  const struct pgbox_octets_batch *last)
+{
+	struct pgbox_storage *storage = window->mbox->storage;
+	ARRAY_TYPE(pgbox_int64) message_ids;
+	struct pgbox_octets_batch *batch;
+
+	i_assert(window->coming == NULL);
+	if (last->extent != PGBOX_MESSAGE_EXTENT_WHOLE ||
+	    window_get_ahead(window, last->extent)->step == 0)
+		return;
+	batch = octets_batch_create(window, view, last->next_seq,
+				    PGBOX_WINDOW_MAX_READ_MAILS,
+				    window->mbox->search_last_uid,
+				    last->extent);
+	if (array_count(&batch->reads) > 0) {
+		octets_batch_get_ids(batch, &message_ids);
+		batch->started = pgbox_message_start_chunks(storage->db,
+			storage->account_id, &message_ids, batch->extent);
+	}
+	if (batch->started != NULL)
+		window->coming = batch;
+	else
+		pgbox_octets_batch_free(&batch);
+}
+
+/* Gives the bytes to the mails that wait for them. Returns to how many. */
 static unsigned int
 window_take_octets(struct pgbox_mail_window *window,
-		   struct mail_index_view *view, uint32_t seq,
-		   uint32_t next_seq, enum pgbox_message_extent extent,
-		   ARRAY_TYPE(octets_read) *reads)
+		   struct pgbox_octets_batch *batch)
 {
 	struct octets_read *read;
 	unsigned int count = 0;
 	uint32_t uid;
 
-	for (; seq < next_seq; seq++) {
-		struct pgbox_window_mail *wmail;
+	array_foreach_elem(&batch->uids, uid) {
+		struct pgbox_window_mail *wmail =
+			pgbox_window_find(window, uid);
 
-		mail_index_lookup_uid(view, seq, &uid);
-		wmail = pgbox_window_find(window, uid);
-		if (wmail->gone || window_mail_has_octets(wmail, extent))
+		if (wmail == NULL || wmail->gone ||
+		    window_mail_has_octets(wmail, batch->extent))
 			continue;
-		read = octets_reads_find(reads, wmail->info.message_id);
+		read = octets_reads_find(&batch->reads, wmail->info.message_id);
 		if (read == NULL || read->filled < read->octets->size)
 			continue;
 		window_mail_set_octets(window, wmail, read->octets,
-				       window_get_ahead(window, extent));
+				       window_get_ahead(window, batch->extent));
 		count++;
 	}
 	while (window->octets_bytes > WINDOW_MAX_OCTETS_BYTES)
@@ -255,29 +312,97 @@ window_take_octets(struct pgbox_mail_window *window,
 	return count;
 }
 
+static bool
+octets_batch_has_uid(const struct pgbox_octets_batch *batch, uint32_t uid)
+{
+	uint32_t batch_uid;
+
+	array_foreach_elem(&batch->uids, batch_uid) {
+		if (batch_uid == uid)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Waits for what was started ahead, if the mail is in it. Returns 1, 0 if it is
+   of no use, or -1 and the failure. */
+static int
+window_finish_coming(struct pgbox_mail_window *window, uint32_t uid,
+		     enum pgbox_message_extent extent,
+		     struct pgbox_octets_batch **batch_r,
+		     struct pgbox_message_chunks **chunks_r,
+		     struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_octets_batch *batch = window->coming;
+	int ret = 0;
+
+	window->coming = NULL;
+	if (batch != NULL && batch->extent == extent &&
+	    octets_batch_has_uid(batch, uid)) {
+		if (pgbox_message_finish_chunks(&batch->started, chunks_r,
+						failure_r) == 0) {
+			*batch_r = batch;
+			return 1;
+		}
+		/* the deadline is one for both attempts */
+		if (failure_r->error == PGBOX_DB_ERROR_TIMEOUT)
+			ret = -1;
+	}
+	pgbox_octets_batch_free(&batch);
+	return ret;
+}
+
+/* Reads the mail's bytes together with those of the next ones. */
+static int
+window_read_batch(struct pgbox_mail_window *window, struct mail *mail,
+		  unsigned int count, enum pgbox_message_extent extent,
+		  struct pgbox_octets_batch **batch_r,
+		  struct pgbox_message_chunks **chunks_r,
+		  struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_storage *storage = window->mbox->storage;
+	ARRAY_TYPE(pgbox_int64) message_ids;
+
+	*batch_r = octets_batch_create(window, mail->transaction->view,
+				       mail->seq, count, UINT32_MAX, extent);
+	octets_batch_get_ids(*batch_r, &message_ids);
+	if (pgbox_message_read_chunks(storage->db, storage->account_id,
+				      &message_ids, extent, chunks_r,
+				      failure_r) == 0)
+		return 0;
+	pgbox_octets_batch_free(batch_r);
+	return -1;
+}
+
 static int
 window_load_octets(struct pgbox_mail_window *window, struct mail *mail,
 		   unsigned int count, enum pgbox_message_extent extent)
 {
-	struct pgbox_read_ahead *ahead = window_get_ahead(window, extent);
-	ARRAY_TYPE(octets_read) reads;
-	struct octets_read *read;
-	uint32_t next_seq;
+	struct pgbox_octets_batch *batch;
+	struct pgbox_message_chunks *chunks;
+	struct pgbox_message_chunk chunk;
+	struct pgbox_db_failure failure;
 	int ret;
 
-	t_array_init(&reads, count);
-	window_get_next_mails(window, mail, count, extent, &reads, &next_seq);
-	octets_reads_sort(&reads);
-	ret = window_read_octets(window, extent, &reads);
+	ret = window_finish_coming(window, mail->uid, extent, &batch, &chunks,
+				   &failure);
 	if (ret == 0) {
-		count = window_take_octets(window, mail->transaction->view,
-					   mail->seq, next_seq, extent,
-					   &reads);
-		pgbox_read_ahead_set_read(ahead, next_seq, count);
+		ret = window_read_batch(window, mail, count, extent, &batch,
+					&chunks, &failure);
 	}
-	array_foreach_modifiable(&reads, read)
-		pgbox_octets_unref(&read->octets);
-	return ret;
+	if (ret < 0) {
+		pgbox_mailbox_set_failure(window->mbox, &failure);
+		return -1;
+	}
+	window_start_next(window, mail->transaction->view, batch);
+	while (pgbox_message_chunks_next(chunks, &chunk))
+		octets_reads_add_chunk(&batch->reads, &chunk);
+	pgbox_message_chunks_free(&chunks);
+	count = window_take_octets(window, batch);
+	pgbox_read_ahead_set_read(window_get_ahead(window, extent),
+				  batch->next_seq, count);
+	pgbox_octets_batch_free(&batch);
+	return 0;
 }
 
 int pgbox_mail_window_get_octets(struct mail *mail,
@@ -294,6 +419,8 @@ int pgbox_mail_window_get_octets(struct mail *mail,
 
 	if ((ret = pgbox_window_get_mail(window, mail, &wmail)) <= 0)
 		return ret;
+	if (window->coming != NULL)
+		pgbox_db_exec_look(window->coming->started);
 	if (!window_mail_has_octets(wmail, extent)) {
 		size = info_get_extent_size(&wmail->info, extent);
 		count = pgbox_read_ahead_get_count(ahead, mail->seq);

@@ -7,6 +7,7 @@
 
 /* What is read at once */
 #define PGBOX_WINDOW_MAX_READ_BYTES (2 * 1024 * 1024)
+#define PGBOX_WINDOW_MAX_READ_MAILS 1000
 
 /* Reading ahead of one kind of data */
 struct pgbox_read_ahead {
@@ -58,6 +59,9 @@ struct pgbox_mail_window {
 	struct pgbox_window_mail *octets_head, *octets_tail;
 	size_t octets_bytes;
 
+	/* own: bytes that the database is reading ahead; NULL if it isn't */
+	struct pgbox_octets_batch *coming;
+
 	struct pgbox_read_ahead info_ahead, header_ahead, whole_ahead;
 
 	/* own; NULL until needed */
@@ -73,6 +77,8 @@ int pgbox_window_get_mail(struct pgbox_mail_window *window, struct mail *mail,
 			  struct pgbox_window_mail **wmail_r);
 void pgbox_window_mail_drop_octets(struct pgbox_mail_window *window,
 				   struct pgbox_window_mail *wmail);
+/* *batch may be NULL. */
+void pgbox_octets_batch_free(struct pgbox_octets_batch **batch);
 
 /* Returns how many mails to read from seq on. */
 unsigned int

@@ -15,7 +15,9 @@
 #define WINDOW_MAX_INFO_BYTES (6 * 1024 * 1024)
 /* How many mails are read at once while they are asked for one after the
    other */
-static const unsigned int read_ahead_counts[] = { 1, 16, 128, 1000 };
+static const unsigned int read_ahead_counts[] = {
+	1, 16, 128, PGBOX_WINDOW_MAX_READ_MAILS
+};
 /* So many may be left out without counting as a jump */
 #define READ_AHEAD_SLACK 16
 
@@ -72,6 +74,7 @@ void pgbox_mail_window_free(struct pgbox_mailbox *mbox)
 	if (window == NULL)
 		return;
 	mbox->window = NULL;
+	pgbox_octets_batch_free(&window->coming);
 	while (window->batches_head != NULL)
 		window_drop_batch(window, window->batches_head);
 	hash_table_destroy(&window->mails);

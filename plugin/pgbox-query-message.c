@@ -172,30 +172,75 @@ int pgbox_message_read_refcount(struct pgbox_db *db, int64_t account_id,
 	return 0;
 }
 
-int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
-			      const ARRAY_TYPE(pgbox_int64) *message_ids,
-			      enum pgbox_message_extent extent,
-			      struct pgbox_message_chunks **chunks_r,
-			      struct pgbox_db_failure *failure_r)
+static const struct pgbox_query *
+chunks_get_query(enum pgbox_message_extent extent)
 {
-	const struct pgbox_query *query =
-		extent == PGBOX_MESSAGE_EXTENT_HEADER ?
+	return extent == PGBOX_MESSAGE_EXTENT_HEADER ?
 		&pgbox_query_message_headers : &pgbox_query_message_bodies;
+}
+
+static struct pgbox_db_params *
+chunks_get_params(int64_t account_id, const ARRAY_TYPE(pgbox_int64) *message_ids)
+{
 	struct pgbox_db_params *params =
 		pgbox_db_params_create(pool_datastack_create());
 	struct pgbox_db_array *array;
-	struct pgbox_db_result *result;
 	int64_t message_id;
 
 	pgbox_db_param_int8(params, account_id);
 	array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
 	array_foreach_elem(message_ids, message_id)
 		pgbox_db_array_add_int(array, message_id);
+	return params;
+}
 
-	if (pgbox_db_exec_repeatable(db, query, params, &result, failure_r) < 0)
+static struct pgbox_message_chunks *
+chunks_create(struct pgbox_db_result *result)
+{
+	struct pgbox_message_chunks *chunks;
+
+	chunks = i_new(struct pgbox_message_chunks, 1);
+	chunks->result = result;
+	return chunks;
+}
+
+int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
+			      const ARRAY_TYPE(pgbox_int64) *message_ids,
+			      enum pgbox_message_extent extent,
+			      struct pgbox_message_chunks **chunks_r,
+			      struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_result *result;
+
+	if (pgbox_db_exec_repeatable(db, chunks_get_query(extent),
+				     chunks_get_params(account_id, message_ids),
+				     &result, failure_r) < 0)
 		return -1;
-	*chunks_r = i_new(struct pgbox_message_chunks, 1);
-	(*chunks_r)->result = result;
+	*chunks_r = chunks_create(result);
+	return 0;
+}
+
+struct pgbox_db_started *
+pgbox_message_start_chunks(struct pgbox_db *db, int64_t account_id,
+			   const ARRAY_TYPE(pgbox_int64) *message_ids,
+			   enum pgbox_message_extent extent)
+{
+	struct pgbox_db_failure failure;
+
+	return pgbox_db_exec_start(db, chunks_get_query(extent),
+				   chunks_get_params(account_id, message_ids),
+				   &failure);
+}
+
+int pgbox_message_finish_chunks(struct pgbox_db_started **started,
+				struct pgbox_message_chunks **chunks_r,
+				struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_result *result;
+
+	if (pgbox_db_exec_finish(started, &result, failure_r) < 0)
+		return -1;
+	*chunks_r = chunks_create(result);
 	return 0;
 }
 

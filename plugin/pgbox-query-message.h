@@ -93,6 +93,15 @@ int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
 			      enum pgbox_message_extent extent,
 			      struct pgbox_message_chunks **chunks_r,
 			      struct pgbox_db_failure *failure_r);
+/* Has the database begin to read them. Returns NULL if it can't. */
+struct pgbox_db_started *
+pgbox_message_start_chunks(struct pgbox_db *db, int64_t account_id,
+			   const ARRAY_TYPE(pgbox_int64) *message_ids,
+			   enum pgbox_message_extent extent);
+/* Waits for them, frees *started. Returns as pgbox_message_read_chunks(). */
+int pgbox_message_finish_chunks(struct pgbox_db_started **started,
+				struct pgbox_message_chunks **chunks_r,
+				struct pgbox_db_failure *failure_r);
 /* Gives the next chunk, in the order of messages and offsets. The bytes belong
    to chunks. Returns FALSE if there is none any more. */
 bool pgbox_message_chunks_next(struct pgbox_message_chunks *chunks,

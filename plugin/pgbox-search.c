@@ -152,6 +152,22 @@ static void search_ignore_modseq_entries(struct mail_search_arg *arg)
 	}
 }
 
+/* How far mails may be read ahead while the search gives them */
+static void
+search_set_last_uid(struct mail_search_context *ctx, struct pgbox_mailbox *mbox)
+{
+	const struct index_search_context *ictx =
+		container_of(ctx, struct index_search_context, mail_ctx);
+
+	struct mail_index_view *view = ctx->transaction->view;
+	uint32_t seq = I_MIN(ictx->seq2,
+			     mail_index_view_get_messages_count(view));
+
+	mbox->search_last_uid = 0;
+	if (seq > 0)
+		mail_index_lookup_uid(view, seq, &mbox->search_last_uid);
+}
+
 struct mail_search_context *
 pgbox_search_init(struct mailbox_transaction_context *t,
 		  struct mail_search_args *args,
@@ -169,6 +185,7 @@ pgbox_search_init(struct mailbox_transaction_context *t,
 	ctx = index_storage_search_init(t, args,
 					sort != NULL ? NULL : sort_program,
 					wanted_fields, wanted_headers);
+	search_set_last_uid(ctx, mbox);
 	search = search_alloc(ctx, mbox);
 	search->sort = sort;
 	/* With stop_on_nonmatch no mail may be left out silently. */

@@ -578,6 +578,93 @@ static void test_idle_disconnect(void **state ATTR_UNUSED)
 	io_loop_destroy(&root);
 }
 
+/* Whoever started it need not wait for its answer: that comes with the root
+   loop, or while somebody looks. */
+static void test_started_is_taken_over(void **state ATTR_UNUSED)
+{
+	/* more than the kernel holds for us */
+	static const char *const large =
+		"select 7, repeat('x', 20000000) from pg_sleep(0.1)";
+	struct ioloop *root = io_loop_create(), *nested;
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	struct pgbox_db_started *started;
+	unsigned int i;
+
+	nested = io_loop_create();
+	started = start(db, large);
+	io_loop_destroy(&nested);
+	for (i = 0; i < 200 && db->state == PGBOX_DB_STATE_BUSY; i++)
+		loop_run(root, 50);
+	assert_int_equal(db->state, PGBOX_DB_STATE_IDLE);
+	assert_int_equal(finish_started(&started), 7);
+
+	started = start(db, large);
+	for (i = 0; i < 2000 && db->state == PGBOX_DB_STATE_BUSY; i++) {
+		pgbox_db_exec_look(started);
+		(void)pgbox_db_wait_msecs(5, INT64_MAX);
+	}
+	assert_int_equal(db->state, PGBOX_DB_STATE_IDLE);
+	assert_int_equal(finish_started(&started), 7);
+	pgbox_db_unref(&db);
+	io_loop_destroy(&root);
+}
+
+static void test_started_is_lost(void **state ATTR_UNUSED)
+{
+	struct ioloop *root = io_loop_create();
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	struct pgbox_db_started *started;
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	unsigned int i, run;
+
+	for (run = 0; run < 2; run++) {
+		started = start(db, "select 1 from pg_sleep(60)");
+		for (i = 0; i < 200 && db->state == PGBOX_DB_STATE_BUSY; i++) {
+			/* until it has begun */
+			test_admin("select pg_terminate_backend(pid) "
+				   "from pg_stat_activity "
+				   "where query like '%pg_sleep(60)' "
+				   "and pid <> pg_backend_pid()");
+			if (run == 0)
+				loop_run(root, 20);
+			else
+				pgbox_db_exec_look(started);
+			(void)pgbox_db_wait_msecs(5, INT64_MAX);
+		}
+		assert_int_equal(db->state, PGBOX_DB_STATE_DISCONNECTED);
+		assert_int_equal(test_exec(db, "select 2"), 2);
+		assert_int_equal(pgbox_db_exec_finish(&started, &result,
+						      &failure), -1);
+		test_assert_failure(&failure, PGBOX_DB_ERROR_UNCERTAIN, "57P01");
+	}
+	pgbox_db_unref(&db);
+	io_loop_destroy(&root);
+}
+
+static void test_started_is_abandoned(void **state ATTR_UNUSED)
+{
+	struct pgbox_db *db = test_db_open(NULL, TEST_TIMEOUT_MSECS, 5000);
+	int64_t pid = test_exec(db, "select pg_backend_pid()"), start_msecs;
+	struct pgbox_db_started *started;
+
+	started = start(db, "select 1");
+	pgbox_db_exec_abandon(&started);
+	assert_null(started);
+	started = start(db, "select 1");
+	assert_int_equal(test_exec(db, "select 2"), 2);
+	pgbox_db_exec_abandon(&started);
+	assert_true(test_exec(db, "select pg_backend_pid()") == pid);
+
+	/* not for as long as a query may take */
+	start_msecs = pgbox_db_now_msecs();
+	started = start(db, "select 1 from pg_sleep(60)");
+	pgbox_db_exec_abandon(&started);
+	assert_in_range(pgbox_db_now_msecs() - start_msecs, 500, 5000);
+	assert_int_equal(test_exec(db, "select 3"), 3);
+	pgbox_db_unref(&db);
+}
+
 static void test_lingering(void **state ATTR_UNUSED)
 {
 	struct ioloop *root = io_loop_create();
@@ -632,6 +719,9 @@ int main(void)
 		cmocka_unit_test(test_session_is_clean),
 		cmocka_unit_test(test_conninfo_check),
 		cmocka_unit_test(test_idle_disconnect),
+		cmocka_unit_test(test_started_is_taken_over),
+		cmocka_unit_test(test_started_is_lost),
+		cmocka_unit_test(test_started_is_abandoned),
 		cmocka_unit_test(test_lingering),
 	};
 	int ret;

@@ -5,6 +5,7 @@ import pytest
 
 from pgboxtest import messages
 from pgboxtest.imap import ConnectionLost, as_pairs
+from pgboxtest.process import wait_until
 from pgboxtest.proxy import CountingProxy
 
 MANY = 2000
@@ -279,6 +280,32 @@ def test_connection_lost_while_reading(lab, frontend_a, user, pgbox_only):
             part = imap.fetch(1, f"BODY.PEEK[]<{start}.500000>")[1][f"BODY[]<{start}>"]
             assert part == data[start:start + 500_000]
             lab.postgres.terminate_frontend_backends()
+
+
+def test_client_that_stops_reading(lab, frontend_a, user, pgbox_only):
+    """Bodies are read ahead; no statement waits for the client, and the answer outlives its
+    connection."""
+    sizes = [40_000 + 3_000 * number for number in range(20)]
+    with frontend_a.imap(user) as imap:
+        for size in sizes:
+            imap.append("INBOX", messages.with_attachment(size))
+        imap.select("INBOX")
+        for _ in range(19):
+            imap.ok("COPY 1:20 INBOX")
+    with frontend_a.imap(user) as imap:
+        imap.select("INBOX")
+        tag = imap.send("FETCH 1:* (BODY.PEEK[])")
+        found = [imap.read_response() for _ in range(100)]
+        wait_until(lambda: lab.postgres.value("select bool_and(state = 'idle') from "
+                   "pg_stat_activity where usename = 'pgbox_frontend'") == "t",
+                   "connections without a statement")
+        lab.postgres.terminate_frontend_backends()
+        while found[-1][0] != tag:
+            found.append(imap.read_response())
+    assert found.pop()[1].word == "OK"
+    expected = [messages.with_attachment(size) for size in sizes]
+    assert [answer[2][1] == expected[number % 20] for number, (_tag, answer)
+            in enumerate(found)] == [True] * 400
 
 
 # --- everything, as sdbox gives it ---------------------------------------------------------

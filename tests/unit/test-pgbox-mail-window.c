@@ -28,6 +28,10 @@ fake_set_failure(struct pgbox_mailbox *mbox,
 #define pgbox_mailbox_set_failure fake_set_failure
 #define pgbox_message_read_infos fake_read_infos
 #define pgbox_message_read_chunks fake_read_chunks
+#define pgbox_message_start_chunks fake_start_chunks
+#define pgbox_message_finish_chunks fake_finish_chunks
+#define pgbox_db_exec_look fake_exec_look
+#define pgbox_db_exec_abandon fake_exec_abandon
 #define pgbox_message_chunks_next fake_chunks_next
 #define pgbox_message_chunks_free fake_chunks_free
 #define pgbox_range_cache_init fake_range_cache_init
@@ -45,6 +49,15 @@ int fake_read_chunks(struct pgbox_db *db, int64_t account_id,
 		     enum pgbox_message_extent extent,
 		     struct pgbox_message_chunks **chunks_r,
 		     struct pgbox_db_failure *failure_r);
+struct pgbox_db_started *
+fake_start_chunks(struct pgbox_db *db, int64_t account_id,
+		  const ARRAY_TYPE(pgbox_int64) *message_ids,
+		  enum pgbox_message_extent extent);
+int fake_finish_chunks(struct pgbox_db_started **started,
+		       struct pgbox_message_chunks **chunks_r,
+		       struct pgbox_db_failure *failure_r);
+void fake_exec_look(struct pgbox_db_started *started);
+void fake_exec_abandon(struct pgbox_db_started **started);
 bool fake_chunks_next(struct pgbox_message_chunks *chunks,
 		      struct pgbox_message_chunk *chunk_r);
 void fake_chunks_free(struct pgbox_message_chunks **chunks);
@@ -61,15 +74,23 @@ static uint32_t first_expunged_seq, first_gone_seq;
 static size_t envelope_size;
 static uoff_t mail_size, header_size;
 static bool fail_queries;
+/* of what was started */
+static enum pgbox_db_error started_error;
 
-/* What was asked for */
+/* What was asked for; chunk_queries has those that were started, too */
 static unsigned int info_queries, info_rows, chunk_queries;
+static unsigned int started_queries, finished_queries, abandoned_queries;
+static int64_t last_message_id;
 static uoff_t chunk_bytes;
 
 static struct pgbox_storage test_storage;
 static struct pgbox_mailbox test_mbox;
 static struct mailbox_transaction_context test_trans;
 static struct mail test_mail;
+
+struct pgbox_db_started {
+	struct pgbox_message_chunks *chunks;
+};
 
 struct pgbox_message_chunks {
 	ARRAY_TYPE(pgbox_int64) ids;
@@ -95,7 +116,8 @@ static void
 fake_set_failure(struct pgbox_mailbox *mbox ATTR_UNUSED,
 		 const struct pgbox_db_failure *failure)
 {
-	assert_int_equal(failure->error, PGBOX_DB_ERROR_UNAVAILABLE);
+	assert_true(failure->error == PGBOX_DB_ERROR_UNAVAILABLE ||
+		    failure->error == PGBOX_DB_ERROR_TIMEOUT);
 }
 
 struct pgbox_range_cache *
@@ -181,8 +203,58 @@ int fake_read_chunks(struct pgbox_db *db ATTR_UNUSED,
 		last_id = id;
 		chunk_bytes += chunks->size;
 	}
+	last_message_id = last_id;
 	*chunks_r = chunks;
 	return 0;
+}
+
+struct pgbox_db_started *
+fake_start_chunks(struct pgbox_db *db, int64_t account_id,
+		  const ARRAY_TYPE(pgbox_int64) *message_ids,
+		  enum pgbox_message_extent extent)
+{
+	struct pgbox_message_chunks *chunks;
+	struct pgbox_db_started *started;
+	struct pgbox_db_failure failure;
+
+	/* one at a time */
+	assert_int_equal(started_queries, finished_queries + abandoned_queries);
+	if (fake_read_chunks(db, account_id, message_ids, extent, &chunks,
+			     &failure) < 0)
+		return NULL;
+	started_queries++;
+	started = i_new(struct pgbox_db_started, 1);
+	started->chunks = chunks;
+	return started;
+}
+
+int fake_finish_chunks(struct pgbox_db_started **started,
+		       struct pgbox_message_chunks **chunks_r,
+		       struct pgbox_db_failure *failure_r)
+{
+	finished_queries++;
+	*chunks_r = (*started)->chunks;
+	i_free(*started);
+	if (started_error == PGBOX_DB_ERROR_NONE)
+		return 0;
+	fake_chunks_free(chunks_r);
+	i_zero(failure_r);
+	failure_r->error = started_error;
+	return -1;
+}
+
+void fake_exec_look(struct pgbox_db_started *started)
+{
+	assert_non_null(started);
+}
+
+void fake_exec_abandon(struct pgbox_db_started **started)
+{
+	if (*started == NULL)
+		return;
+	abandoned_queries++;
+	fake_chunks_free(&(*started)->chunks);
+	i_free(*started);
 }
 
 bool fake_chunks_next(struct pgbox_message_chunks *chunks,
@@ -215,7 +287,9 @@ static int setup(void **state ATTR_UNUSED)
 	mail_size = 10000;
 	header_size = 1000;
 	fail_queries = FALSE;
+	started_error = PGBOX_DB_ERROR_NONE;
 	info_queries = info_rows = chunk_queries = 0;
+	started_queries = finished_queries = abandoned_queries = 0;
 	chunk_bytes = 0;
 
 	i_zero(&test_mbox);
@@ -230,6 +304,7 @@ static int setup(void **state ATTR_UNUSED)
 static int teardown(void **state ATTR_UNUSED)
 {
 	pgbox_mail_window_free(&test_mbox);
+	assert_int_equal(started_queries, finished_queries + abandoned_queries);
 	return 0;
 }
 
@@ -357,6 +432,79 @@ static void test_bodies_of_a_listing(void **state ATTR_UNUSED)
 	assert_in_range(chunk_bytes, 2000 * mail_size, 2200 * mail_size);
 }
 
+static void test_bodies_are_read_ahead(void **state ATTR_UNUSED)
+{
+	unsigned int without;
+
+	read_octets(1, 2000, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_int_equal(started_queries, 0);
+	without = chunk_queries;
+	pgbox_mail_window_free(&test_mbox);
+
+	/* a search that gives the first 2000 */
+	chunk_queries = 0;
+	chunk_bytes = 0;
+	test_mbox.search_last_uid = 20009;
+	read_octets(1, 2000, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_true(chunk_queries <= without + 1);
+	/* all but the ones at the beginning, and after infos */
+	assert_in_range(started_queries, chunk_queries - 5, chunk_queries - 2);
+	assert_int_equal(finished_queries, started_queries);
+	/* nothing twice, and nothing that is not in the search */
+	assert_int_equal(chunk_bytes, 2000 * mail_size);
+	assert_int_equal(last_message_id, 21000);
+}
+
+static void test_lone_body_is_not_followed(void **state ATTR_UNUSED)
+{
+	uint32_t seq;
+
+	for (seq = 1; seq <= 300; seq++) {
+		test_mbox.search_last_uid = seq * 10;
+		read_octets(seq, seq, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	}
+	test_mbox.search_last_uid = UINT32_MAX;
+	for (seq = 5000; seq <= 15000; seq += 1000)
+		read_octets(seq, seq, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_int_equal(started_queries, 0);
+}
+
+static void test_reading_ahead_ends_with_a_jump(void **state ATTR_UNUSED)
+{
+	test_mbox.search_last_uid = UINT32_MAX;
+	read_octets(1, 400, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_int_equal(abandoned_queries, 0);
+	assert_int_equal(started_queries, finished_queries + 1);
+	read_octets(5000, 5000, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_int_equal(abandoned_queries, 1);
+	assert_int_equal(started_queries, finished_queries + 1);
+}
+
+static void test_failed_reading_ahead_is_done_again(void **state ATTR_UNUSED)
+{
+	struct pgbox_octets *octets;
+	uint32_t seq;
+	int ret;
+
+	test_mbox.search_last_uid = UINT32_MAX;
+	started_error = PGBOX_DB_ERROR_UNCERTAIN;
+	read_octets(1, 1000, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_true(finished_queries > 2);
+
+	/* but not after the deadline of the same bytes */
+	started_error = PGBOX_DB_ERROR_TIMEOUT;
+	for (seq = 1001; ; seq++) {
+		ret = pgbox_mail_window_get_octets(mail_at(seq),
+			PGBOX_MESSAGE_EXTENT_WHOLE, &octets);
+		if (ret < 0)
+			break;
+		pgbox_octets_unref(&octets);
+	}
+	assert_int_equal(ret, -1);
+	assert_true(seq < 2000);
+	read_octets(seq, seq, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+}
+
 static void test_bodies_here_and_there_come_alone(void **state ATTR_UNUSED)
 {
 	read_octets(1, 1000, 10, PGBOX_MESSAGE_EXTENT_WHOLE);
@@ -462,6 +610,10 @@ int main(void)
 		window_test(test_missing_mails_are_asked_for_once),
 		window_test(test_headers_of_a_listing),
 		window_test(test_bodies_of_a_listing),
+		window_test(test_bodies_are_read_ahead),
+		window_test(test_lone_body_is_not_followed),
+		window_test(test_reading_ahead_ends_with_a_jump),
+		window_test(test_failed_reading_ahead_is_done_again),
 		window_test(test_bodies_here_and_there_come_alone),
 		window_test(test_large_mail_is_not_read_whole),
 		window_test(test_middle_sized_mails_come_in_a_row_only),
