@@ -4,6 +4,7 @@
 
 #include "pgbox-config.h"
 #include "lib.h"
+#include "memarea.h"
 #include "istream-private.h"
 #include "pgbox-storage.h"
 #include "pgbox-mail.h"
@@ -21,6 +22,8 @@ struct pgbox_istream {
 
 	/* own reference; NULL or the first bytes of the message */
 	struct pgbox_octets *octets;
+	/* The stream's buffer is not one of its own but these octets. */
+	bool octets_shown;
 	/* by enum pgbox_message_extent: they are too many to be read at once */
 	bool too_large[2];
 };
@@ -99,6 +102,60 @@ pgbox_istream_get_range(struct pgbox_istream *pstream, uoff_t offset,
 	return ret;
 }
 
+static void octets_memarea_free(struct pgbox_octets *octets)
+{
+	pgbox_octets_unref(&octets);
+}
+
+/* Has the stream's readers look at the octets themselves. */
+static ssize_t pgbox_istream_show_octets(struct pgbox_istream *pstream)
+{
+	struct istream_private *stream = &pstream->istream;
+	struct pgbox_octets *octets = pstream->octets;
+	size_t old_size = stream->pos - stream->skip;
+
+	if (stream->memarea == NULL || stream->buffer != octets->data) {
+		if (stream->memarea != NULL)
+			memarea_unref(&stream->memarea);
+		pgbox_octets_ref(octets);
+		stream->memarea = memarea_init(octets->data, octets->size,
+					       octets_memarea_free, octets);
+		stream->buffer = octets->data;
+		stream->w_buffer = NULL;
+		stream->buffer_size = 0;
+		pstream->octets_shown = TRUE;
+	}
+	stream->skip = stream->istream.v_offset;
+	stream->pos = octets->size;
+	return stream->pos - stream->skip - old_size;
+}
+
+/* Gives the stream a buffer of its own again, with what is left to be read.
+   Returns FALSE if that would be too much. */
+static bool pgbox_istream_hide_octets(struct pgbox_istream *pstream)
+{
+	struct istream_private *stream = &pstream->istream;
+	const unsigned char *data = stream->buffer + stream->skip;
+	size_t size = stream->pos - stream->skip;
+	struct memarea *memarea = stream->memarea;
+
+	if (!pstream->octets_shown)
+		return TRUE;
+	if (size >= i_stream_get_max_buffer_size(&stream->istream))
+		return FALSE;
+	pstream->octets_shown = FALSE;
+	stream->memarea = NULL;
+	stream->buffer = NULL;
+	stream->skip = stream->pos = 0;
+	if (size > 0) {
+		memcpy(i_stream_alloc(stream, size), data, size);
+		stream->pos = size;
+	}
+	if (memarea != NULL)
+		memarea_unref(&memarea);
+	return TRUE;
+}
+
 static ssize_t pgbox_istream_read(struct istream_private *stream)
 {
 	struct pgbox_istream *pstream =
@@ -112,15 +169,13 @@ static ssize_t pgbox_istream_read(struct istream_private *stream)
 		stream->istream.eof = TRUE;
 		return -1;
 	}
-	if (!i_stream_try_alloc(stream, 1, &space))
+	if ((ret = pgbox_istream_get_octets(pstream, offset)) > 0)
+		return pgbox_istream_show_octets(pstream);
+	if (ret == 0 && (!pgbox_istream_hide_octets(pstream) ||
+			 !i_stream_try_alloc(stream, 1, &space)))
 		return -2;
-
-	if ((ret = pgbox_istream_get_octets(pstream, offset)) > 0) {
-		data = pstream->octets->data + offset;
-		size = pstream->octets->size - offset;
-	} else if (ret == 0) {
+	if (ret == 0)
 		ret = pgbox_istream_get_range(pstream, offset, &data, &size);
-	}
 	if (ret <= 0)
 		return pgbox_istream_set_failed(pstream, ret == 0);
 
