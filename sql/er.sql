@@ -39,11 +39,12 @@ from (
         and c.relkind = 'r'
     union all
     select c.relname, a.attnum, format('        %s %s%s',
-        regexp_replace(format_type(a.atttypid, null), ' .*', ''),
+        regexp_replace(format_type(coalesce(nullif(y.typbasetype, 0), y.oid), null), ' .*', ''),
         a.attname,
         case when a.attnum = any (p.conkey) then ' PK' else '' end)
     from pg_class c
     join pg_attribute a on a.attrelid = c.oid
+    join pg_type y on y.oid = a.atttypid
     left join pg_constraint p on p.conrelid = c.oid and p.contype = 'p'
     where c.relnamespace = to_regnamespace('pgbox')
         and c.relkind = 'r'

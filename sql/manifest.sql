@@ -41,6 +41,11 @@ from (
     join pg_constraint n on n.conrelid = m.oid
     where n.contype in ('c', 'f', 'p', 'u', 'x')
     union all
+    select format('constraint %s on type %s', n.conname, y.typname)
+    from pg_type y
+    join pg_constraint n on n.contypid = y.oid
+    where y.typnamespace = to_regnamespace('pgbox')
+    union all
     select format('index %s on %s', m.relname, t.relname)
     from member m
     join pg_index i on i.indexrelid = m.oid

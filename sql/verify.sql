@@ -69,7 +69,8 @@ select 'constraints are validated, indexes and triggers are in force',
     count(*),
     string_agg(label, chr(30) order by label)
 from (
-    select format('constraint %s of %s is not validated', n.conname, n.conrelid::regclass) as label
+    select format('constraint %s of %s is not validated', n.conname,
+        case n.conrelid when 0 then n.contypid::regtype::text else n.conrelid::regclass::text end) as label
     from pg_constraint n
     where n.connamespace = 'pgbox'::regnamespace
         and not n.convalidated

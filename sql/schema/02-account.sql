@@ -16,18 +16,40 @@ comment on column pgbox.account.name is 'Dovecot''s username of the owner, or th
 comment on column pgbox.account.last_uid_validity is 'Highest UIDVALIDITY given out, so that none is given twice.';
 comment on column pgbox.account.created_at is 'When the account was first used.';
 
+-- What numbers of a mailbox can be. As CHECK constraints of the table they would
+-- be read from their text by each statement that updates it; domains are checked
+-- only where a column is set. Every change of a mail sets some.
+create domain pgbox.mailbox_name as text collate "C"
+    constraint mailbox_name_check check (value <> '' and strpos('/' || value || '/', '//') = 0);
+create domain pgbox.nz_number as bigint
+    constraint nz_number_check check (value between 1 and 4294967295);
+-- Half of the 63 bits that a MODSEQ has: dsync may bring a high one, and the
+-- mailbox has to go on from there.
+create domain pgbox.mod_sequence as bigint
+    constraint mod_sequence_check check (value <= 4611686018427387904);
+create domain pgbox.mail_count as int
+    constraint mail_count_check check (value >= 0);
+create domain pgbox.byte_count as bigint
+    constraint byte_count_check check (value >= 0);
+
+comment on domain pgbox.mailbox_name is 'Full name in UTF-8, levels separated by /.';
+comment on domain pgbox.nz_number is 'nz-number of RFC 3501: 32 bits, not 0.';
+comment on domain pgbox.mod_sequence is 'RFC 7162 MODSEQ.';
+comment on domain pgbox.mail_count is 'How many mails.';
+comment on domain pgbox.byte_count is 'How many octets.';
+
 create table pgbox.mailbox (
     account_id bigint not null,
     mailbox_id bigint generated always as identity,
-    name text collate "C" not null,
+    name pgbox.mailbox_name not null,
     guid uuid not null,
     selectable boolean not null default true,
-    uid_validity bigint not null,
-    uid_next bigint not null default 1,
-    modseq bigint not null default 1,
-    messages int not null default 0,
-    unseen int not null default 0,
-    bytes bigint not null default 0,
+    uid_validity pgbox.nz_number not null,
+    uid_next pgbox.nz_number not null default 1,
+    modseq pgbox.mod_sequence not null default 1,
+    messages pgbox.mail_count not null default 0,
+    unseen pgbox.mail_count not null default 0,
+    bytes pgbox.byte_count not null default 0,
     first_recent_uid bigint not null default 1,
     epoch bigint not null,
     modseq_floor bigint not null default 0,
@@ -39,15 +61,7 @@ create table pgbox.mailbox (
     constraint mailbox_pkey primary key (account_id, mailbox_id),
     constraint mailbox_account_fkey foreign key (account_id)
         references pgbox.account (account_id) on delete cascade,
-    constraint mailbox_guid_key unique (account_id, guid),
-    -- No regular expression: every change of a mail checks it.
-    constraint mailbox_name_check check (name <> '' and strpos('/' || name || '/', '//') = 0),
-    constraint mailbox_uid_validity_check check (uid_validity between 1 and 4294967295),
-    constraint mailbox_uid_next_check check (uid_next between 1 and 4294967295),
-    -- Half of the 63 bits that a MODSEQ has: dsync may bring a high one, and the
-    -- mailbox has to go on from there.
-    constraint mailbox_modseq_check check (modseq <= 4611686018427387904),
-    constraint mailbox_counters_check check (messages >= 0 and unseen between 0 and messages and bytes >= 0)
+    constraint mailbox_guid_key unique (account_id, guid)
 )
 -- Every change of a mail updates this row: room for HOT updates, and a vacuum
 -- that does not wait until a fifth of the table is dead.

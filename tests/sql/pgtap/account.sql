@@ -13,7 +13,7 @@ select is(pgbox.account_open('anna', true), (select account_id from opened),
 select isnt(pgbox.account_open('Anna', true), (select account_id from opened),
     'names are compared octet by octet');
 select results_eq(
-    $$select name, selectable, uid_next, messages from pgbox.mailbox where account_id = (select account_id from opened)$$,
+    $$select name::text, selectable, uid_next::bigint, messages::int from pgbox.mailbox where account_id = (select account_id from opened)$$,
     $$values ('INBOX' collate "C", true, 1::bigint, 0)$$,
     'a new account has an INBOX');
 select throws_ok($$select pgbox.account_lock(-1)$$, 'PB404', null, 'locking an unknown account fails');

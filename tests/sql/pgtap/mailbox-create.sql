@@ -33,12 +33,12 @@ select throws_ok(
 
 select pgbox.mailbox_create(tap.account(), 'given', gen_random_uuid(), true, 4000000000, 1000000);
 select results_eq(
-    $$select uid_validity, modseq from pgbox.mailbox where mailbox_id = tap.mailbox('given')$$,
+    $$select uid_validity::bigint, modseq::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('given')$$,
     $$values (4000000000::bigint, 1048576::bigint)$$,
     'UIDVALIDITY is taken as given, MODSEQ is rounded up to a multiple of 65536');
 select tap.new_mailbox('later');
 select cmp_ok(
-    (select uid_validity from pgbox.mailbox where mailbox_id = tap.mailbox('later')), '>', 4000000000,
+    (select uid_validity::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('later')), '>', 4000000000,
     'a later mailbox never gets a UIDVALIDITY that was used before');
 select is((select count(distinct uid_validity) from pgbox.mailbox where account_id = tap.account()),
     (select count(*) from pgbox.mailbox where account_id = tap.account()),

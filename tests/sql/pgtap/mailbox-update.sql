@@ -14,10 +14,10 @@ select pgbox.mailbox_update(tap.account(), tap.mailbox('a'), null, 2, 1, 65536, 
 select results_eq('table box', 'table old', 'lower bounds below the values change nothing');
 select pgbox.mailbox_update(tap.account(), tap.mailbox('a'), 7, 100, 50, 10000000, '00000000-0000-0000-0000-000000000007');
 select results_eq(
-    'select uid_validity, uid_next, first_recent_uid, guid from box',
+    'select uid_validity::bigint, uid_next::bigint, first_recent_uid, guid from box',
     $$values (7::bigint, 100::bigint, 50::bigint, '00000000-0000-0000-0000-000000000007'::uuid)$$,
     'higher ones do');
-select is((select modseq from box), 10027008::bigint, 'MODSEQ is a multiple of 65536, not below the wanted one');
+select is((select modseq::bigint from box), 10027008::bigint, 'MODSEQ is a multiple of 65536, not below the wanted one');
 select is((select modseq % 65536 from box), 0::bigint, 'so the next change has room above');
 select throws_ok($$select pgbox.mailbox_update(tap.account(), -1, null, null, null, null, null)$$, 'PB404', null,
     'an unknown mailbox is refused');

@@ -28,12 +28,12 @@ select is(tap.sync('a', 0, 1, 0), 'M 3:0 T 1 2', 'a sync does not notice');
 select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'then nothing is left to do');
 
 update pgbox.expunged set expunged_at = now() - interval '91 days';
-create temporary table box as select modseq from pgbox.mailbox where mailbox_id = tap.mailbox('a');
+create temporary table box as select modseq::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('a');
 select is(pgbox.purge(null, '7 days', '90 days', 100), 2::bigint, 'old tombstones go');
 select is((select tombstones from counts), 0::bigint, 'all of them');
 select is((select history_floor from pgbox.mailbox where mailbox_id = tap.mailbox('a')), (select modseq from box),
     'the mailbox says how far its history reaches back');
-select is((select modseq from pgbox.mailbox where mailbox_id = tap.mailbox('a')), (select modseq from box),
+select is((select modseq::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('a')), (select modseq from box),
     'HIGHESTMODSEQ stays');
 select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'then nothing is left to do');
 

@@ -311,9 +311,9 @@ test_verify_finds_a_wrong_owner() {
 }
 
 test_verify_finds_a_disabled_constraint() {
-	damaged 'mailbox_counters_check of pgbox.mailbox is not validated' \
-		'alter table pgbox.mailbox drop constraint mailbox_counters_check' \
-		'alter table pgbox.mailbox add constraint mailbox_counters_check check (messages >= 0) not valid'
+	damaged 'mail_count_check of pgbox.mail_count is not validated' \
+		'alter domain pgbox.mail_count drop constraint mail_count_check' \
+		'alter domain pgbox.mail_count add constraint mail_count_check check (value >= 0) not valid'
 }
 
 test_verify_finds_a_mail_without_message() {
