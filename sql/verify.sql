@@ -131,8 +131,9 @@ from (
             where m.account_id = b.account_id
                 and m.mailbox_id = b.mailbox_id
             union all
-            select e.uid, e.modseq
+            select t.uid, e.modseq
             from pgbox.expunged e
+            cross join unnest(e.uids) t (uid)
             where e.account_id = b.account_id
                 and e.mailbox_id = b.mailbox_id
             union all
@@ -154,7 +155,25 @@ from (
         row_number() over (order by m.account_id, m.mailbox_id, m.uid) as place
     from sampled s
     join pgbox.expunged e using (account_id, mailbox_id)
-    join pgbox.mail m using (account_id, mailbox_id, uid)
+    cross join unnest(e.uids) t (uid)
+    join pgbox.mail m
+        on m.account_id = e.account_id
+        and m.mailbox_id = e.mailbox_id
+        and m.uid = t.uid
+) as wrong;
+
+select 'every expunged mail has its GUID, and is in the row of its UID',
+    count(*),
+    string_agg(detail, chr(30) order by detail) filter (where place <= 20)
+from (
+    select format('%s: MODSEQ %s, UIDs %s', s.label, e.modseq, e.uids) as detail,
+        row_number() over (order by e.account_id, e.mailbox_id, e.modseq, e.uid_block) as place
+    from sampled s
+    join pgbox.expunged e using (account_id, mailbox_id)
+    where cardinality(e.uids) = 0
+        or cardinality(e.guids) <> cardinality(e.uids)
+        or cardinality(e.message_ids) <> cardinality(e.uids)
+        or e.uid_block <> all (array(select t.uid / 128 from unnest(e.uids) t (uid)))
 ) as wrong;
 
 select 'keywords are numbered without gaps',

@@ -205,6 +205,13 @@ begin
         v_ranges := pgbox.uids_compress(v_changed_uids)
             + coalesce((select range_agg(r.uids) from unnest(v_changed) r (uids)), '{}');
     end if;
+    if not isempty(v_ranges) then
+        update pgbox.mailbox b
+        set modseq = v_modseq,
+            unseen = b.unseen + v_unseen
+        where b.account_id = p_account_id
+            and b.mailbox_id = p_mailbox_id;
+    end if;
     if cardinality(p_expunge_uid) > 0 then
         r_expunged := pgbox.mails_expunge(
             p_account_id,
@@ -228,11 +235,6 @@ begin
     );
     insert into pgbox.mail_change (account_id, mailbox_id, modseq, operation, uids)
     values (p_account_id, p_mailbox_id, v_modseq, p_operation, v_ranges);
-    update pgbox.mailbox b
-    set modseq = v_modseq,
-        unseen = b.unseen + v_unseen
-    where b.account_id = p_account_id
-        and b.mailbox_id = p_mailbox_id;
 end
 $$;
 

@@ -135,11 +135,10 @@ begin
         where s.move
         group by s.mailbox_id
     loop
-        update pgbox.mailbox b
-        set modseq = b.modseq + 65536
+        select b.modseq + 65536 into v_modseq
+        from pgbox.mailbox b
         where b.account_id = p_account_id
-            and b.mailbox_id = v_source_id
-        returning b.modseq into v_modseq;
+            and b.mailbox_id = v_source_id;
         perform pgbox.mails_expunge(p_account_id, v_source_id, v_expunge_uids, v_modseq);
     end loop;
 end

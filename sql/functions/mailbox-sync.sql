@@ -51,6 +51,8 @@ declare
     v_names text[] := '{}';
     v_ranges int8multirange;
     v_tombstones_after bigint;
+    v_row record;
+    v_count bigint := 0;
 begin
     select b.* into v_box
     from pgbox.mailbox b
@@ -81,18 +83,22 @@ begin
     if v_full then
         -- A new frontend replays the newest tombstones exactly; about older
         -- ones it tells clients a superset.
-        v_tombstones_after := greatest(
-            v_box.history_floor,
-            (
-                select x.modseq
-                from pgbox.expunged x
-                where x.account_id = p_account_id
-                    and x.mailbox_id = p_mailbox_id
-                order by x.modseq desc
-                offset 50000
-                limit 1
-            )
-        );
+        v_tombstones_after := v_box.history_floor;
+        for v_row in
+            select x.modseq, cardinality(x.uids) as mails
+            from pgbox.expunged x
+            where x.account_id = p_account_id
+                and x.mailbox_id = p_mailbox_id
+                and x.modseq > v_box.history_floor
+            order by x.modseq desc
+            limit 50001
+        loop
+            v_count := v_count + v_row.mails;
+            if v_count > 50000 then
+                v_tombstones_after := v_row.modseq;
+                exit;
+            end if;
+        end loop;
     else
         v_tombstones_after := p_modseq;
     end if;
@@ -156,13 +162,16 @@ begin
     end if;
     return query
     select
-        2::smallint, x.uid, x.modseq, 0::smallint, null::smallint[], x.guid,
+        2::smallint, t.uid, t.modseq, 0::smallint, null::smallint[], t.guid,
         null::bigint[], null::text[]
-    from pgbox.expunged x
-    where x.account_id = p_account_id
-        and x.mailbox_id = p_mailbox_id
-        and x.modseq > v_tombstones_after
-    order by x.modseq, x.uid;
+    from (
+        select x.modseq, unnest(x.uids) as uid, unnest(x.guids) as guid
+        from pgbox.expunged x
+        where x.account_id = p_account_id
+            and x.mailbox_id = p_mailbox_id
+            and x.modseq > v_tombstones_after
+    ) t
+    order by t.modseq, t.uid;
 end
 $$;
 

@@ -1,9 +1,9 @@
 -- Removes mails of a mailbox and leaves tombstones. UIDs that do not exist
 -- are ignored.
 -- Parameters: account; mailbox; UIDs; MODSEQ of the change.
--- Returns how many mails were removed.
--- Locks: the caller holds the mailbox row and sets its modseq.
--- Writes: mail, expunged, mailbox (counters).
+-- Returns how many mails were removed. If it was none, nothing was written.
+-- Locks: the caller holds the mailbox row.
+-- Writes: mail, expunged, mailbox (counters, modseq).
 create or replace function pgbox.mails_expunge(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -49,16 +49,20 @@ begin
             limit 1
         ) f
     ), tombstone as (
-        insert into pgbox.expunged (account_id, mailbox_id, modseq, uid, message_id, guid)
-        select p_account_id, p_mailbox_id, p_modseq, s.uid, s.message_id, s.guid
+        insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, message_ids, guids)
+        select
+            p_account_id, p_mailbox_id, p_modseq, s.uid / 128,
+            array_agg(s.uid), array_agg(s.message_id), array_agg(s.guid)
         from message s
+        group by s.uid / 128
     )
     select count(*), count(*) filter (where s.flags & 8 = 0), coalesce(sum(s.size), 0)
     into v_messages, v_unseen, v_bytes
     from message s;
     if v_messages > 0 then
         update pgbox.mailbox b
-        set messages = b.messages - v_messages,
+        set modseq = p_modseq,
+            messages = b.messages - v_messages,
             unseen = b.unseen - v_unseen,
             bytes = b.bytes - v_bytes
         where b.account_id = p_account_id

@@ -1,8 +1,8 @@
--- Removes what nobody can see any more, at most p_limit messages per call:
--- call it again until it returns 0.
+-- Removes what nobody can see any more, about p_limit messages per call: call it
+-- again until it returns 0.
 -- Parameters: account, or null for all; how long the messages of expunged
 --   mails and deleted mailboxes are kept; how long tombstones and changes are
---   kept; the most messages to remove.
+--   kept; how many messages to remove, at most 127 more.
 -- Returns the number of messages, tombstones and mails removed.
 -- Locks: an advisory lock, one purge at a time; mailbox rows whose history is
 --   trimmed (skipped if they are busy); deleted mailbox rows.
@@ -29,6 +29,7 @@ as $$
 declare
     v_box pgbox.mailbox;
     v_uids bigint[];
+    v_account_id bigint;
     v_account_ids bigint[];
     v_message_ids bigint[];
     v_modseq bigint;
@@ -76,7 +77,8 @@ begin
                 and m.mailbox_id = v_box.mailbox_id
             limit p_limit - v_removed
         );
-        v_count := pgbox.mails_expunge(v_box.account_id, v_box.mailbox_id, v_uids, v_box.modseq);
+        -- A MODSEQ for each batch, as for each command.
+        v_count := pgbox.mails_expunge(v_box.account_id, v_box.mailbox_id, v_uids, v_box.modseq + 65536);
         v_removed := v_removed + v_count;
         exit when v_removed >= p_limit;
         v_count := pgbox.messages_remove(v_box.account_id, v_box.mailbox_id, 'infinity', (p_limit - v_removed)::int);
@@ -97,24 +99,20 @@ begin
     end loop;
 
     -- Messages of expunged mails, and history that is too old.
-    for v_box in
-        select *
-        from pgbox.mailbox b
+    for v_account_id in
+        select a.account_id
+        from pgbox.account a
         where v_removed < p_limit
-            and b.deleted_at is null
-            and (p_account_id is null or b.account_id = p_account_id)
+            and (p_account_id is null or a.account_id = p_account_id)
             and exists (
                 select from pgbox.expunged x
-                where x.account_id = b.account_id
-                    and x.mailbox_id = b.mailbox_id
-                    and x.message_id is not null
+                where x.account_id = a.account_id
+                    and x.message_ids is not null
                     and x.expunged_at < now() - p_retention
             )
-        order by b.mailbox_id
+        order by a.account_id
     loop
-        v_count := pgbox.messages_remove(
-            v_box.account_id, v_box.mailbox_id, now() - p_retention, (p_limit - v_removed)::int
-        );
+        v_count := pgbox.messages_remove(v_account_id, null, now() - p_retention, (p_limit - v_removed)::int);
         v_removed := v_removed + v_count;
         exit when v_removed >= p_limit;
     end loop;
@@ -135,7 +133,7 @@ begin
                     select from pgbox.expunged x
                     where x.account_id = b.account_id
                         and x.mailbox_id = b.mailbox_id
-                        and x.message_id is null
+                        and x.message_ids is null
                         and x.expunged_at < now() - p_history
                 )
             )
@@ -166,12 +164,16 @@ begin
         where c.account_id = v_box.account_id
             and c.mailbox_id = v_box.mailbox_id
             and c.modseq <= v_modseq;
-        delete from pgbox.expunged x
-        where x.account_id = v_box.account_id
-            and x.mailbox_id = v_box.mailbox_id
-            and x.modseq <= v_modseq
-            and x.message_id is null;
-        get diagnostics v_count = row_count;
+        with gone as (
+            delete from pgbox.expunged x
+            where x.account_id = v_box.account_id
+                and x.mailbox_id = v_box.mailbox_id
+                and x.modseq <= v_modseq
+                and x.message_ids is null
+            returning cardinality(x.uids) as mails
+        )
+        select coalesce(sum(g.mails), 0) into v_count
+        from gone g;
         v_removed := v_removed + v_count;
     end loop;
     return v_removed;

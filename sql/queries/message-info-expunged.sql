@@ -19,8 +19,8 @@ select
     null::bigint
 from (
     select
-        x.uid,
-        x.message_id,
+        t.uid,
+        t.message_id,
         s.guid,
         s.size,
         s.header_size,
@@ -36,18 +36,22 @@ from (
                 + coalesce(octet_length(s.envelope), 0)
                 + coalesce(octet_length(s.bodystructure), 0)
             ) over (
-                order by x.uid
+                order by t.uid
                 rows between unbounded preceding and 1 preceding
             ),
             0
         ) as bytes_before
     from pgbox.expunged x
+    cross join unnest(x.uids, x.message_ids) t (uid, message_id)
     join pgbox.message s
         on s.account_id = x.account_id
-        and s.message_id = x.message_id
+        and s.message_id = t.message_id
     where x.account_id = $1
         and x.mailbox_id = $2
-        and x.uid = any ($3)
+        and x.uid_block between (select min(u.uid) / 128 from unnest($3::bigint[]) u (uid))
+            and (select max(u.uid) / 128 from unnest($3::bigint[]) u (uid))
+        and x.uids && $3
+        and t.uid = any ($3)
 ) i
 where i.bytes_before <= $4
 order by i.uid

@@ -75,22 +75,33 @@ create table pgbox.expunged (
     account_id bigint not null,
     mailbox_id bigint not null,
     modseq bigint not null,
-    uid bigint not null,
-    message_id bigint,
+    uid_block bigint not null,
     expunged_at timestamptz not null default now(),
-    guid text collate "C" not null,
-    constraint expunged_pkey primary key (account_id, mailbox_id, modseq, uid)
-);
+    uids bigint[] not null,
+    message_ids bigint[],
+    guids text[] collate "C" not null,
+    constraint expunged_pkey primary key (account_id, mailbox_id, modseq, uid_block)
+)
+-- A full row, with GUIDs of the usual length, just fits into a page: not
+-- compressed, and without TOAST rows.
+with (toast_tuple_target = 8160);
 
--- Whether an expunged mail still needs its message.
-create index expunged_message_idx on pgbox.expunged (account_id, message_id)
-    where message_id is not null;
+alter table pgbox.expunged
+    alter column uids set storage main,
+    alter column message_ids set storage main,
+    alter column guids set storage main;
 
-comment on table pgbox.expunged is 'Tombstones: VANISHED (RFC 7162) and dsync are answered from these.';
+-- For the purge: which tombstones still need messages.
+create index expunged_message_idx on pgbox.expunged (account_id, mailbox_id, modseq)
+    where message_ids is not null;
+
+comment on table pgbox.expunged is
+    'Tombstones: VANISHED (RFC 7162) and dsync are answered from these. A row has the mails that one command expunged out of 128 successive UIDs.';
 comment on column pgbox.expunged.account_id is 'Owner.';
 comment on column pgbox.expunged.mailbox_id is 'The mailbox.';
 comment on column pgbox.expunged.modseq is 'MODSEQ of the expunge.';
-comment on column pgbox.expunged.uid is 'The UID that is gone.';
-comment on column pgbox.expunged.message_id is 'The message while it is kept for undelete; null after the purge.';
+comment on column pgbox.expunged.uid_block is 'The UIDs divided by 128: keeps rows short, and UIDs easy to find.';
 comment on column pgbox.expunged.expunged_at is 'When.';
-comment on column pgbox.expunged.guid is 'GUID of the message.';
+comment on column pgbox.expunged.uids is 'The UIDs that are gone, in no order.';
+comment on column pgbox.expunged.message_ids is 'Their messages, parallel, while these are kept; null after the purge.';
+comment on column pgbox.expunged.guids is 'GUIDs of the messages, parallel.';

@@ -108,6 +108,21 @@ as $$
     ) s
 $$;
 
+-- The UIDs that a change expunged.
+create function tap.tombstones(
+    p_mailbox text,
+    p_modseq bigint
+)
+returns bigint[]
+language sql
+as $$
+    select array_agg(t.uid order by t.uid)
+    from pgbox.expunged x
+    cross join unnest(x.uids) t (uid)
+    where x.mailbox_id = tap.mailbox(p_mailbox)
+        and x.modseq = p_modseq
+$$;
+
 -- Uploads a chunk of a message, and returns the id of the upload.
 create function tap.upload(
     p_message_id bigint,

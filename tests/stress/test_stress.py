@@ -179,7 +179,7 @@ def test_frontends_agree_with_database(lab, opened, mailbox_row):
 
 
 def test_vanished_agrees_with_database(lab, opened, memories, mailbox_row):
-    rows = lab.postgres.records("select uid, modseq from pgbox.expunged "
+    rows = lab.postgres.records("select unnest(uids) as uid, modseq from pgbox.expunged "
                                 f"where {same_mailbox(mailbox_row)}")
     assert rows, "the storm expunged nothing?"
     for modseq in observed_modseqs(memories)[::10]:

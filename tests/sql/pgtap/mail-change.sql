@@ -1,7 +1,7 @@
 -- mail_change(), keywords_change(), mails_expunge()
 begin;
 set local search_path = tap, public;
-select plan(53);
+select plan(59);
 
 select tap.new_mailbox('a');
 select tap.save('a', 5);
@@ -78,8 +78,7 @@ select is((select array_agg(keyword_ids order by uid) from pgbox.mail where keyw
 -- Expunge
 select is((tap.change('a', '{2,5,77}', p_expunge => true)).r_changed, true, 'mails are expunged');
 select is(tap.counters('a'), '3/3/12 6', 'the counters follow');
-select is((select array_agg(uid order by uid) from pgbox.expunged where modseq = tap.modseq('a')), '{2,5}'::bigint[],
-    'tombstones have the MODSEQ');
+select is(tap.tombstones('a', tap.modseq('a')), '{2,5}'::bigint[], 'tombstones have the MODSEQ');
 select is((tap.change('a', '{1}', p_last => '{4}', p_add => 16)).r_changed_uids, '{1,4}'::bigint[], 'a range may span what is gone');
 
 -- A whole mailbox at once
@@ -96,6 +95,38 @@ select tap.save('all', 1000);
 create temporary table before as select pg_temp.index_updates() as updates;
 select is((tap.change('all', '{1}', p_last => '{1000}', p_add => 8)).r_changed_uids, '{1,1000}'::bigint[], 'all are marked as read');
 select is(pg_temp.index_updates() - updates, 0::bigint, 'without an index entry: the pages have room for it') from before;
+
+-- Tombstones of many mails, and a mail that changes before it goes
+select is((tap.change('all', '{100,128,127,129,500,1000}', p_expunge => true)).r_changed, true, 'some of many are expunged');
+select is(tap.tombstones('all', tap.modseq('all')), '{100,127,128,129,500,1000}'::bigint[], 'each has its tombstone');
+select results_eq(
+    $$select uid_block, cardinality(uids) from pgbox.expunged where modseq = tap.modseq('all') order by uid_block$$,
+    $$values (0::bigint, 2), (1, 2), (3, 1), (7, 1)$$,
+    'those of 128 successive UIDs are in one row');
+select is(
+    (
+        select array_agg(s.guid order by s.uid)
+        from pgbox.mailbox_sync(tap.account(), tap.mailbox('all'), tap.modseq('all') - 65536, 1001, 0, pgbox.current_epoch()) s
+        where s.kind = 2
+    ),
+    (
+        select array_agg(s.guid order by t.uid)
+        from pgbox.expunged x
+        cross join unnest(x.uids, x.message_ids) t (uid, message_id)
+        join pgbox.message s using (account_id, message_id)
+        where x.modseq = tap.modseq('all')
+    ),
+    'with the GUID of its own message');
+select tap.new_mailbox('seen');
+select tap.save('seen', 1, 8);
+select is(
+    (
+        pgbox.mail_change(
+            tap.account(), tap.mailbox('seen'), null, '{1}', '{1}', '{0}', '{8}', '{f}', '{}', '{}', '{}', '{1}', 1
+        )
+    ).r_expunged,
+    1, 'a mail loses \Seen and goes in one command');
+select is(tap.counters('seen'), '0/0/0 2', 'and is not counted');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 -- mailbox_sync()
 begin;
 set local search_path = tap, public;
-select plan(25);
+select plan(27);
 
 select tap.new_mailbox('a');
 create temporary view head as
@@ -43,6 +43,22 @@ select is((select numbers[6] from pgbox.mailbox_sync(tap.account(), tap.mailbox(
     where kind = 0), 1::bigint, 'who is behind the history gets the whole mailbox');
 select is((select numbers[6] from pgbox.mailbox_sync(tap.account(), tap.mailbox('a'), (select modseq + 1 from seen), 4, 0, pgbox.current_epoch())
     where kind = 0), 0::bigint, 'who is not, does not');
+
+-- Many tombstones
+insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, guids)
+select tap.account(), tap.mailbox('many'), x.modseq, 0, array(select generate_series(1, 30000)), array_fill('g'::text, array[30000])
+from (
+    select tap.new_mailbox('many')
+) b
+cross join unnest('{65537,131073}'::bigint[]) x (modseq);
+update pgbox.mailbox set modseq = 196609 where mailbox_id = tap.mailbox('many');
+select results_eq(
+    $$select numbers[7], (select count(*) from pgbox.mailbox_sync(tap.account(), tap.mailbox('many'), 0, 1, 0, 0) where kind = 2)
+    from pgbox.mailbox_sync(tap.account(), tap.mailbox('many'), 0, 1, 0, 0) where kind = 0$$,
+    'values (65537::bigint, 30000::bigint)',
+    'a new frontend is told the tombstones of the newest commands, up to 50,000');
+select is((select count(*) from pgbox.mailbox_sync(tap.account(), tap.mailbox('many'), 1, 1, 0, pgbox.current_epoch()) where kind = 2),
+    60000::bigint, 'who has seen the mails is told all');
 
 -- Copies into the mailbox and moves out of it
 update seen set modseq = tap.modseq('a'), uid_next = 7;

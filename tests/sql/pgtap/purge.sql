@@ -1,14 +1,14 @@
 -- purge(), messages_remove()
 begin;
 set local search_path = tap, public;
-select plan(21);
+select plan(28);
 
 create temporary view counts as
 select
     (select count(*) from pgbox.message) as messages,
     (select count(*) from pgbox.message_chunk) as chunks,
     (select count(*) from pgbox.message_part) as parts,
-    (select count(*) from pgbox.expunged) as tombstones;
+    (select coalesce(sum(cardinality(uids)), 0) from pgbox.expunged) as tombstones;
 
 select tap.new_mailbox('a');
 select tap.new_mailbox('b');
@@ -57,6 +57,30 @@ select is(
     0::bigint, 'with all its rows');
 select is((select messages from counts), 2::bigint, 'and its messages');
 select throws_ok($$select pgbox.purge(null, '7 days', '90 days', 0)$$, 'PB400', null, 'a batch of nothing is refused');
+
+-- Rows of tombstones, of which a batch may need more than one
+select tap.new_mailbox('rows');
+select tap.save('rows', 300);
+select tap.change('rows', array(select generate_series(1, 300)), p_expunge => true);
+update pgbox.expunged set expunged_at = now() - interval '8 days';
+create temporary table batch as select pgbox.purge(null, '7 days', '90 days', 128) as mails;
+select is((select mails between 128 and 255 from batch), true, 'a batch ends with the row that has enough');
+select is(pgbox.purge(null, '7 days', '90 days', 300), 300 - mails, 'the next one has the rest') from batch;
+select is((select messages from counts), 2::bigint, 'and no message is left over');
+
+-- A message with an old and a young tombstone
+select tap.new_mailbox('old');
+select tap.new_mailbox('young');
+select tap.save('old', 2);
+select tap.copy('old', '{2}', 'young', p_move => true);
+update pgbox.expunged set expunged_at = now() - interval '8 days';
+select tap.change('old', '{1}', p_expunge => true);
+select tap.change('young', '{1}', p_expunge => true);
+select is(pgbox.purge(null, '7 days', '90 days', 100), 1::bigint, 'the old tombstone is looked at');
+select is((select messages from counts), 4::bigint, 'the young one keeps the message');
+update pgbox.expunged set expunged_at = now() - interval '8 days';
+select is(pgbox.purge(null, '7 days', '90 days', 100), 2::bigint, 'until it is old, too');
+select is((select messages from counts), 2::bigint, 'then the message goes');
 
 -- Uploads
 select tap.upload(null, 0, 'x');

@@ -349,8 +349,14 @@ test_verify_finds_a_pop3_uidl_that_nobody_reads() {
 }
 
 test_verify_finds_a_uid_that_is_alive_and_expunged() {
-	damaged 'UID 2' "insert into pgbox.expunged (account_id, mailbox_id, modseq, uid, guid)
-		select account_id, mailbox_id, modseq, uid, 'x' from pgbox.mail where uid = 2"
+	damaged 'UID 2' "insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, guids)
+		select account_id, mailbox_id, modseq, uid / 128, array[uid], '{x}' from pgbox.mail where uid = 2"
+}
+
+test_verify_finds_a_tombstone_without_guid() {
+	damaged 'is in the row of its UID: 1' \
+		"insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, guids)
+			select account_id, mailbox_id, 1, 0, '{100,101}', '{x}' from pgbox.mailbox limit 1"
 }
 
 test_verify_of_a_sample() {
@@ -383,7 +389,7 @@ test_purge() {
 	query "update pgbox.expunged set expunged_at = now() - interval '2 days'"
 	schema purge --retention '1 day'
 	[ "$(query 'select count(*) from pgbox.message')" = 0 ]
-	[ "$(query 'select count(*) from pgbox.expunged')" = 1500 ]
+	[ "$(query 'select sum(cardinality(uids)) from pgbox.expunged')" = 1500 ]
 	refused 1 'as PostgreSQL intervals' schema purge --retention '1 fortnite'
 	schema verify --bodies | grep -F 'checks passed'
 }
