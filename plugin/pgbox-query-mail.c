@@ -33,6 +33,7 @@ enum {
 	SYNC_NUMBER_FULL,
 	SYNC_NUMBER_TOMBSTONES_AFTER,
 	SYNC_NUMBER_POP3_VALUES,
+	SYNC_NUMBER_TAKEN_RECENT_UID,
 
 	SYNC_NUMBER_COUNT
 };
@@ -72,6 +73,7 @@ sync_read_mailbox(const struct pgbox_db_result *result, pool_t pool,
 	rows->modseq = n[SYNC_NUMBER_MODSEQ];
 	rows->tombstones_after = n[SYNC_NUMBER_TOMBSTONES_AFTER];
 	rows->pop3_values = n[SYNC_NUMBER_POP3_VALUES] != 0;
+	rows->taken_recent_uid = n[SYNC_NUMBER_TAKEN_RECENT_UID];
 
 	names = pgbox_db_result_text_array(result, 0, SYNC_KEYWORD_NAMES);
 	for (; *names != NULL; names++) {
@@ -137,7 +139,8 @@ sync_read(const struct pgbox_db_result *result, pool_t pool,
 }
 
 int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
-		     const struct pgbox_sync_position *position, pool_t pool,
+		     const struct pgbox_sync_position *position,
+		     bool take_recent, pool_t pool,
 		     struct pgbox_sync_rows *rows_r,
 		     struct pgbox_db_failure *failure_r)
 {
@@ -148,6 +151,7 @@ int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	pgbox_db_param_int8(params, position->uid_next);
 	pgbox_db_param_int4(params, position->keywords);
 	pgbox_db_param_int8(params, position->epoch);
+	pgbox_db_param_bool(params, take_recent);
 	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_sync, params,
 				     &result, failure_r) < 0)
 		return -1;
@@ -182,23 +186,6 @@ int pgbox_run_enter_epoch(struct pgbox_db *db,
 {
 	return mailbox_run(db, &pgbox_query_mailbox_enter_epoch, id,
 			   failure_r);
-}
-
-int pgbox_run_claim_recent(struct pgbox_db *db,
-			     const struct pgbox_mailbox_id *id,
-			     uint32_t uid_next, uint32_t *first_uid_r,
-			     struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_db_params *params = mailbox_params(id);
-	struct pgbox_db_result *result;
-
-	pgbox_db_param_int8(params, uid_next);
-	if (pgbox_db_exec(db, &pgbox_query_mailbox_claim_recent, params,
-			  &result, failure_r) < 0)
-		return -1;
-	*first_uid_r = pgbox_db_result_int(result, 0, 0);
-	pgbox_db_result_free(&result);
-	return 0;
 }
 
 /*

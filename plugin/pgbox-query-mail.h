@@ -64,10 +64,16 @@ struct pgbox_sync_rows {
 	ARRAY_TYPE(pgbox_int64) keyword_ids;
 	/* ascending modseqs and UIDs */
 	ARRAY(struct pgbox_sync_tombstone) tombstones;
+	/* mails from this UID on are \Recent for this session only, which they
+	   have become by the statement; 0 if it didn't take any */
+	uint32_t taken_recent_uid;
 };
 
+/* take_recent: give \Recent of the newest mails to this session. If the answer
+   is lost, nobody has it. */
 int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
-		     const struct pgbox_sync_position *position, pool_t pool,
+		     const struct pgbox_sync_position *position,
+		     bool take_recent, pool_t pool,
 		     struct pgbox_sync_rows *rows_r,
 		     struct pgbox_db_failure *failure_r);
 /* Makes the whole mailbox look changed, for a local index that does not fit:
@@ -77,11 +83,6 @@ int pgbox_run_restart(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 int pgbox_run_enter_epoch(struct pgbox_db *db,
 			    const struct pgbox_mailbox_id *id,
 			    struct pgbox_db_failure *failure_r);
-/* first_uid_r: the first UID that is \Recent for this session only */
-int pgbox_run_claim_recent(struct pgbox_db *db,
-			     const struct pgbox_mailbox_id *id,
-			     uint32_t uid_next, uint32_t *first_uid_r,
-			     struct pgbox_db_failure *failure_r);
 
 /* ---- change: sql/functions/mail-change.sql, mail-flags-change.sql ---- */
 

@@ -210,42 +210,33 @@ static void sync_notify_expunges(struct pgbox_sync_context *ctx)
 	box->tmp_sync_view = NULL;
 }
 
-/* \Recent is given to one session: the database tells which UIDs are ours. */
-static int sync_apply_recent(struct pgbox_sync_context *ctx)
+static void sync_set_recent(struct pgbox_sync_context *ctx)
 {
-	struct pgbox_mailbox *mbox = ctx->mbox;
-	struct pgbox_mailbox_id id;
-	struct pgbox_db_failure failure;
 	struct mail_index_view *view;
-	uint32_t first_uid = ctx->rows.first_recent_uid;
+	const struct seq_range *range;
 	uint32_t seq1, seq2;
 
-	if (pgbox_sync_drops_recent(ctx) && first_uid < ctx->rows.uid_next) {
-		pgbox_sync_get_id(mbox, &id);
-		if (pgbox_run_claim_recent(mbox->storage->db, &id,
-					   ctx->rows.uid_next, &first_uid,
-					   &failure) < 0) {
-			pgbox_mailbox_set_failure(mbox, &failure);
-			return -1;
-		}
-		view = mail_index_transaction_open_updated_view(ctx->trans);
-		/* another session may have been faster */
-		if (first_uid < ctx->rows.uid_next &&
-		    mail_index_lookup_seq_range(view, first_uid,
-						ctx->rows.uid_next - 1,
+	view = mail_index_transaction_open_updated_view(ctx->trans);
+	array_foreach(&ctx->recent_uids, range) {
+		if (mail_index_lookup_seq_range(view, range->seq1, range->seq2,
 						&seq1, &seq2)) {
-			mailbox_recent_flags_set_seqs(&mbox->box, view,
+			mailbox_recent_flags_set_seqs(&ctx->mbox->box, view,
 						      seq1, seq2);
 		}
-		mail_index_view_close(&view);
-		first_uid = ctx->rows.uid_next;
 	}
-	if (first_uid > ctx->first_recent_uid) {
+	mail_index_view_close(&view);
+}
+
+static void sync_apply_recent(struct pgbox_sync_context *ctx)
+{
+	if (array_count(&ctx->recent_uids) > 0)
+		sync_set_recent(ctx);
+	if (ctx->rows.first_recent_uid > ctx->first_recent_uid) {
 		mail_index_update_header(ctx->trans,
 			offsetof(struct mail_index_header, first_recent_uid),
-			&first_uid, sizeof(first_uid), FALSE);
+			&ctx->rows.first_recent_uid,
+			sizeof(ctx->rows.first_recent_uid), FALSE);
 	}
-	return 0;
 }
 
 static void sync_apply_header(struct pgbox_sync_context *ctx)
@@ -320,8 +311,7 @@ enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
 	}
 	sync_apply_modseqs(ctx);
 	sync_apply_header(ctx);
-	if (sync_apply_recent(ctx) < 0)
-		return PGBOX_SYNC_FAILED;
+	sync_apply_recent(ctx);
 	sync_notify_expunges(ctx);
 	return PGBOX_SYNC_DONE;
 }

@@ -34,6 +34,8 @@ struct pgbox_sync_context {
 	struct pgbox_sync_rows rows;
 	/* when it was asked */
 	struct pgbox_moment asked_at;
+	/* UIDs that are \Recent for this session, which is not told yet */
+	ARRAY_TYPE(seq_range) recent_uids;
 
 	/* while the index is locked: */
 	struct mail_index_sync_ctx *sync_ctx;

@@ -30,6 +30,14 @@ bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx)
 	return (ctx->mbox->box.flags & MAILBOX_FLAG_DROP_RECENT) != 0;
 }
 
+/* Returns TRUE if the database gave \Recent of mails to this session, which the
+   index still has to be told. */
+static bool sync_has_recent(const struct pgbox_sync_context *ctx)
+{
+	return array_is_created(&ctx->recent_uids) &&
+		array_count(&ctx->recent_uids) > 0;
+}
+
 static void
 sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 {
@@ -56,6 +64,18 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 	ctx->first_recent_uid = hdr->first_recent_uid;
 }
 
+/* \Recent is given to one session: the database told which UIDs are ours. */
+static void sync_take_recent(struct pgbox_sync_context *ctx)
+{
+	/* another session may have been faster */
+	if (ctx->rows.taken_recent_uid < ctx->rows.uid_next) {
+		seq_range_array_add_range(&ctx->recent_uids,
+					  ctx->rows.taken_recent_uid,
+					  ctx->rows.uid_next - 1);
+	}
+	ctx->rows.first_recent_uid = ctx->rows.uid_next;
+}
+
 static int sync_query(struct pgbox_sync_context *ctx)
 {
 	struct pgbox_mailbox *mbox = ctx->mbox;
@@ -66,15 +86,21 @@ static int sync_query(struct pgbox_sync_context *ctx)
 	pgbox_sync_get_id(mbox, &id);
 	/* before the query: what it does not see is newer */
 	pgbox_moment_set(&ctx->asked_at);
-	if (pgbox_run_sync(mbox->storage->db, &id, &ctx->position, ctx->pool,
+	if (pgbox_run_sync(mbox->storage->db, &id, &ctx->position,
+			   pgbox_sync_drops_recent(ctx), ctx->pool,
 			   &ctx->rows, &failure) < 0) {
-		pgbox_mailbox_set_failure(mbox, &failure);
+		if (failure.error == PGBOX_DB_ERROR_NOT_FOUND)
+			pgbox_mailbox_set_gone(mbox);
+		else
+			pgbox_mailbox_set_failure(mbox, &failure);
 		return -1;
 	}
 	if (!ctx->rows.exists) {
 		pgbox_mailbox_set_gone(mbox);
 		return -1;
 	}
+	if (ctx->rows.taken_recent_uid != 0)
+		sync_take_recent(ctx);
 	if (!ctx->rows.epoch_pending) {
 		mbox->uid_next = ctx->rows.uid_next;
 		mbox->modseq = ctx->rows.modseq;
@@ -100,7 +126,8 @@ static bool sync_is_unneeded(struct pgbox_sync_context *ctx)
 	    rows->uid_validity != ctx->uid_validity)
 		return FALSE;
 	return pgbox_sync_drops_recent(ctx) ?
-		rows->first_recent_uid >= rows->uid_next :
+		rows->first_recent_uid >= rows->uid_next &&
+		!sync_has_recent(ctx) :
 		rows->first_recent_uid <= ctx->first_recent_uid;
 }
 
@@ -323,6 +350,7 @@ sync_begin(struct pgbox_sync_context *ctx, struct pgbox_mailbox *mbox,
 	ctx->mbox = mbox;
 	ctx->own_modseq = own_modseq;
 	ctx->pool = pool_alloconly_create(MEMPOOL_GROWING"pgbox sync", 1024);
+	p_array_init(&ctx->recent_uids, ctx->pool, 2);
 	mail_index_modseq_enable(mbox->box.index);
 }
 

@@ -27,11 +27,13 @@ select
         when b.epoch = (
             select e.epoch
             from pgbox.epoch e
-            where e.timeline = pgbox.current_timeline()
+            -- current_timeline(), which a new connection would have to compile
+            where e.timeline = ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
         ) then b.epoch
         else 0
     end as epoch,
-    b.keywords
+    b.keywords,
+    b.pop3_values
 from pgbox.mailbox b
 where b.deleted_at is null;
 
@@ -56,3 +58,5 @@ comment on column pgbox.mailbox_state.epoch is
     'The epoch of the row; 0 while mailbox_enter_epoch() has to be called first.';
 comment on column pgbox.mailbox_state.keywords is
     'Number of keywords, and the highest mailbox_keyword.keyword_id.';
+comment on column pgbox.mailbox_state.pop3_values is
+    'Whether a mail of it ever had a pop3_order or pop3_uidl; if not, POP3 sessions look for none.';

@@ -140,6 +140,19 @@ def test_select(counted, statements, filled, imap):
         "mailbox-by-name", "mailbox-sync"]
 
 
+def test_recent(statements, imap):
+    """\\Recent is taken by the sync that finds the mails."""
+    with statements.recorded() as sent:
+        imap.append("INBOX", messages.numbered(1))
+    assert sent == ["mail-save-one", "mailbox-sync"]
+    imap.ok("CREATE recent")
+    imap.append("recent", messages.numbered(1))
+    with statements.recorded() as sent:
+        answer = imap.ok("SELECT recent")
+    assert sent == ["mailbox-by-name", "mailbox-sync"]
+    assert [number for number, _ in answer.numbered("RECENT")] == [1]
+
+
 def test_envelope_is_cached(statements, imap):
     """Also where Dovecot itself would only cache the headers that it is made of."""
     imap.ok("FETCH 1:50 (ENVELOPE RFC822.SIZE)")
