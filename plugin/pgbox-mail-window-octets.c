@@ -12,7 +12,12 @@
 
 /* All bytes of mails. What is read at once comes on top while the answer is
    taken over. */
-#define WINDOW_MAX_OCTETS_BYTES (6 * 1024 * 1024)
+#define WINDOW_MAX_OCTETS_BYTES (4 * 1024 * 1024)
+/* What is read at once of whole messages: what comes ahead while these are used
+   stays small enough for the processor's cache. */
+#define WINDOW_MAX_READ_WHOLE_BYTES (512 * 1024)
+/* How many mails of which nothing is known are asked for at once */
+#define WINDOW_MAX_READ_UNKNOWN 256
 /* What is larger is read in ranges. A message that is asked for alone may be of
    interest only in part. */
 #define WINDOW_MAX_MAIL_BYTES PGBOX_CHUNK_BYTES
@@ -26,10 +31,14 @@ struct octets_read {
 	size_t filled;
 };
 ARRAY_DEFINE_TYPE(octets_read, struct octets_read);
+ARRAY_DEFINE_TYPE(message_chunk, struct pgbox_message_chunk);
 
 /* What one statement reads */
 struct pgbox_octets_batch {
 	enum pgbox_message_extent extent;
+	/* Nothing was known of the mails: what there is to know comes, too, and
+	   reads is empty until then. */
+	bool unknown;
 	/* the mails that wait for it, and the sequence after them */
 	ARRAY_TYPE(pgbox_uids) uids;
 	uint32_t next_seq;
@@ -123,6 +132,16 @@ window_mail_has_octets(const struct pgbox_window_mail *wmail,
 		info_get_extent_size(&wmail->info, extent);
 }
 
+static void
+octets_batch_add_read(struct pgbox_octets_batch *batch,
+		      const struct pgbox_message_info *info)
+{
+	struct octets_read *read = array_append_space(&batch->reads);
+
+	read->message_id = info->message_id;
+	read->octets = octets_alloc(info_get_extent_size(info, batch->extent));
+}
+
 /* Chooses the mails from seq up to last_uid that are read in one go. The first one
    is always among them if its bytes are read here at all. */
 static void
@@ -131,15 +150,14 @@ octets_batch_add_mails(struct pgbox_octets_batch *batch,
 		       struct mail_index_view *view, uint32_t seq,
 		       unsigned int count, uint32_t last_uid)
 {
-	uoff_t size, bytes = 0;
+	uoff_t size, max_bytes, bytes = 0;
 	uint32_t uid, end;
 
-	end = mail_index_view_get_messages_count(view) + 1;
-	if (end - seq > count)
-		end = seq + count;
+	max_bytes = batch->extent == PGBOX_MESSAGE_EXTENT_WHOLE ?
+		WINDOW_MAX_READ_WHOLE_BYTES : PGBOX_WINDOW_MAX_READ_BYTES;
+	end = pgbox_window_get_end(view, seq, count);
 	for (; seq < end; seq++) {
 		const struct pgbox_window_mail *wmail;
-		struct octets_read *read;
 
 		mail_index_lookup_uid(view, seq, &uid);
 		wmail = pgbox_window_find(window, uid);
@@ -152,12 +170,33 @@ octets_batch_add_mails(struct pgbox_octets_batch *batch,
 		    window_mail_has_octets(wmail, batch->extent))
 			continue;
 		bytes += size;
-		if (bytes > PGBOX_WINDOW_MAX_READ_BYTES)
+		if (bytes > max_bytes)
 			break;
 		array_push_back(&batch->uids, &uid);
-		read = array_append_space(&batch->reads);
-		read->message_id = wmail->info.message_id;
-		read->octets = octets_alloc(size);
+		octets_batch_add_read(batch, &wmail->info);
+	}
+	batch->next_seq = seq;
+}
+
+/* The same for mails of which nothing is known: the database finds out how many
+   are enough. */
+static void
+octets_batch_add_unknown(struct pgbox_octets_batch *batch,
+			 struct pgbox_mail_window *window,
+			 struct mail_index_view *view, uint32_t seq,
+			 unsigned int count, uint32_t last_uid)
+{
+	uint32_t uid, end;
+
+	count = I_MIN(count, WINDOW_MAX_READ_UNKNOWN);
+	if (window->whole_enough > 0)
+		count = I_MIN(count, window->whole_enough);
+	end = pgbox_window_get_end(view, seq, count);
+	for (; seq < end; seq++) {
+		if (!pgbox_window_is_missing(window, view, seq, &uid) ||
+		    uid > last_uid)
+			break;
+		array_push_back(&batch->uids, &uid);
 	}
 	batch->next_seq = seq;
 }
@@ -216,13 +255,23 @@ octets_batch_create(struct pgbox_mail_window *window,
 		    enum pgbox_message_extent extent)
 {
 	struct pgbox_octets_batch *batch;
+	uint32_t uid;
 
 	batch = i_new(struct pgbox_octets_batch, 1);
 	batch->extent = extent;
+	batch->unknown = extent == PGBOX_MESSAGE_EXTENT_WHOLE &&
+		seq <= mail_index_view_get_messages_count(view) &&
+		pgbox_window_is_missing(window, view, seq, &uid);
 	i_array_init(&batch->uids, 64);
 	i_array_init(&batch->reads, 64);
-	octets_batch_add_mails(batch, window, view, seq, count, last_uid);
-	octets_reads_sort(&batch->reads);
+	if (batch->unknown) {
+		octets_batch_add_unknown(batch, window, view, seq, count,
+					 last_uid);
+	} else {
+		octets_batch_add_mails(batch, window, view, seq, count,
+				       last_uid);
+		octets_reads_sort(&batch->reads);
+	}
 	return batch;
 }
 
@@ -253,6 +302,64 @@ octets_batch_get_ids(const struct pgbox_octets_batch *batch,
 		array_push_back(message_ids, &read->message_id);
 }
 
+static void
+octets_batch_get_request(const struct pgbox_octets_batch *batch,
+			 const struct pgbox_mail_window *window,
+			 struct pgbox_message_request *request_r)
+{
+	i_zero(request_r);
+	request_r->account_id = window->mbox->storage->account_id;
+	request_r->mailbox_id = window->mailbox_id;
+	request_r->uids = &batch->uids;
+	request_r->max_bytes = WINDOW_MAX_READ_WHOLE_BYTES;
+	request_r->max_message_bytes = array_count(&batch->uids) == 1 ?
+		WINDOW_MAX_LONE_MAIL_BYTES : WINDOW_MAX_MAIL_BYTES;
+}
+
+static int
+octets_batch_read(struct pgbox_octets_batch *batch,
+		  struct pgbox_mail_window *window,
+		  struct pgbox_message_chunks **chunks_r,
+		  struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_storage *storage = window->mbox->storage;
+	struct pgbox_message_request request;
+	ARRAY_TYPE(pgbox_int64) message_ids;
+
+	if (batch->unknown) {
+		octets_batch_get_request(batch, window, &request);
+		return pgbox_message_read_mails(storage->db, &request,
+						chunks_r, failure_r);
+	}
+	octets_batch_get_ids(batch, &message_ids);
+	return pgbox_message_read_chunks(storage->db, storage->account_id,
+					 &message_ids, batch->extent,
+					 chunks_r, failure_r);
+}
+
+/* Returns FALSE if there is nothing to be read, or it can't be started. */
+static bool
+octets_batch_start(struct pgbox_octets_batch *batch,
+		   struct pgbox_mail_window *window)
+{
+	struct pgbox_storage *storage = window->mbox->storage;
+	struct pgbox_message_request request;
+	ARRAY_TYPE(pgbox_int64) message_ids;
+
+	if (array_count(&batch->uids) == 0)
+		return FALSE;
+	if (batch->unknown) {
+		octets_batch_get_request(batch, window, &request);
+		batch->started = pgbox_message_start_mails(storage->db,
+							   &request);
+	} else {
+		octets_batch_get_ids(batch, &message_ids);
+		batch->started = pgbox_message_start_chunks(storage->db,
+			storage->account_id, &message_ids, batch->extent);
+	}
+	return batch->started != NULL;
+}
+
 /* Has the database begin to read what comes after the batch, if the mails are
    asked for one after the other by a command that goes on there. Nothing that
    fails here matters: it is asked for again when it is needed. */
@@ -261,8 +368,6 @@ window_start_next(struct pgbox_mail_window *window,
 		  struct mail_index_view *view,
 		  const struct pgbox_octets_batch *last)
 {
-	struct pgbox_storage *storage = window->mbox->storage;
-	ARRAY_TYPE(pgbox_int64) message_ids;
 	struct pgbox_octets_batch *batch;
 
 	i_assert(window->coming == NULL);
@@ -273,15 +378,63 @@ window_start_next(struct pgbox_mail_window *window,
 				    PGBOX_WINDOW_MAX_READ_MAILS,
 				    window->mbox->search_last_uid,
 				    last->extent);
-	if (array_count(&batch->reads) > 0) {
-		octets_batch_get_ids(batch, &message_ids);
-		batch->started = pgbox_message_start_chunks(storage->db,
-			storage->account_id, &message_ids, batch->extent);
-	}
-	if (batch->started != NULL)
+	if (octets_batch_start(batch, window))
 		window->coming = batch;
 	else
 		pgbox_octets_batch_free(&batch);
+}
+
+/* Takes over what was unknown of the batch's mails. */
+static void
+window_take_infos(struct pgbox_mail_window *window,
+		  struct pgbox_octets_batch *batch,
+		  struct pgbox_message_chunks *chunks,
+		  ARRAY_TYPE(message_chunk) *dest)
+{
+	struct pgbox_window_batch *infos = pgbox_window_batch_create();
+	struct pgbox_message_info info;
+	struct pgbox_message_chunk chunk;
+	unsigned int asked_count = array_count(&batch->uids), i;
+	uint32_t last_uid = 0;
+
+	while (pgbox_message_mails_next(chunks, infos->pool, &info, &chunk)) {
+		last_uid = info.uid;
+		/* another query may have been faster */
+		if (pgbox_window_find(window, info.uid) == NULL)
+			(void)pgbox_window_batch_add(window, infos, &info);
+		if (chunk.data != NULL || info.size == 0) {
+			octets_batch_add_read(batch, &info);
+			array_push_back(dest, &chunk);
+		}
+	}
+	octets_reads_sort(&batch->reads);
+
+	for (i = asked_count; i > 0; i--) {
+		if (*array_idx(&batch->uids, i - 1) <= last_uid)
+			break;
+	}
+	batch->next_seq -= asked_count - i;
+	/* a few more than were enough now */
+	window->whole_enough = i == asked_count ? 0 : i + i / 8 + 1;
+	pgbox_window_batch_finish(window, infos);
+}
+
+/* Takes over all but the bytes themselves. These are appended to dest, and belong
+   to chunks. */
+static void
+window_take_chunks(struct pgbox_mail_window *window,
+		   struct pgbox_octets_batch *batch,
+		   struct pgbox_message_chunks *chunks,
+		   ARRAY_TYPE(message_chunk) *dest)
+{
+	struct pgbox_message_chunk chunk;
+
+	if (batch->unknown) {
+		window_take_infos(window, batch, chunks, dest);
+		return;
+	}
+	while (pgbox_message_chunks_next(chunks, &chunk))
+		array_push_back(dest, &chunk);
 }
 
 /* Gives the bytes to the mails that wait for them. Returns to how many. */
@@ -352,57 +505,58 @@ window_finish_coming(struct pgbox_mail_window *window, uint32_t uid,
 	return ret;
 }
 
-/* Reads the mail's bytes together with those of the next ones. */
-static int
-window_read_batch(struct pgbox_mail_window *window, struct mail *mail,
-		  unsigned int count, enum pgbox_message_extent extent,
-		  struct pgbox_octets_batch **batch_r,
-		  struct pgbox_message_chunks **chunks_r,
-		  struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_storage *storage = window->mbox->storage;
-	ARRAY_TYPE(pgbox_int64) message_ids;
-
-	*batch_r = octets_batch_create(window, mail->transaction->view,
-				       mail->seq, count, UINT32_MAX, extent);
-	octets_batch_get_ids(*batch_r, &message_ids);
-	if (pgbox_message_read_chunks(storage->db, storage->account_id,
-				      &message_ids, extent, chunks_r,
-				      failure_r) == 0)
-		return 0;
-	pgbox_octets_batch_free(batch_r);
-	return -1;
-}
-
 static int
 window_load_octets(struct pgbox_mail_window *window, struct mail *mail,
 		   unsigned int count, enum pgbox_message_extent extent)
 {
+	struct mail_index_view *view = mail->transaction->view;
 	struct pgbox_octets_batch *batch;
 	struct pgbox_message_chunks *chunks;
-	struct pgbox_message_chunk chunk;
+	const struct pgbox_message_chunk *chunk;
+	ARRAY_TYPE(message_chunk) parts;
 	struct pgbox_db_failure failure;
 	int ret;
 
 	ret = window_finish_coming(window, mail->uid, extent, &batch, &chunks,
 				   &failure);
 	if (ret == 0) {
-		ret = window_read_batch(window, mail, count, extent, &batch,
-					&chunks, &failure);
+		batch = octets_batch_create(window, view, mail->seq, count,
+					    UINT32_MAX, extent);
+		ret = octets_batch_read(batch, window, &chunks, &failure);
+		if (ret < 0)
+			pgbox_octets_batch_free(&batch);
 	}
 	if (ret < 0) {
 		pgbox_mailbox_set_failure(window->mbox, &failure);
 		return -1;
 	}
-	window_start_next(window, mail->transaction->view, batch);
-	while (pgbox_message_chunks_next(chunks, &chunk))
-		octets_reads_add_chunk(&batch->reads, &chunk);
+	t_array_init(&parts, 64);
+	window_take_chunks(window, batch, chunks, &parts);
+	window_start_next(window, view, batch);
+	array_foreach(&parts, chunk)
+		octets_reads_add_chunk(&batch->reads, chunk);
 	pgbox_message_chunks_free(&chunks);
 	count = window_take_octets(window, batch);
 	pgbox_read_ahead_set_read(window_get_ahead(window, extent),
 				  batch->next_seq, count);
 	pgbox_octets_batch_free(&batch);
 	return 0;
+}
+
+int pgbox_window_read_unknown(struct pgbox_mail_window *window,
+			      struct mail *mail)
+{
+	unsigned int count;
+	int ret;
+
+	if (pgbox_window_find(window, mail->uid) != NULL)
+		return 0;
+	count = pgbox_read_ahead_get_count(&window->whole_ahead, mail->seq);
+	T_BEGIN {
+		ret = window_load_octets(window, mail, count,
+					 PGBOX_MESSAGE_EXTENT_WHOLE);
+	} T_END;
+	return ret;
 }
 
 int pgbox_mail_window_get_octets(struct mail *mail,
@@ -417,15 +571,19 @@ int pgbox_mail_window_get_octets(struct mail *mail,
 	uoff_t size;
 	int ret;
 
+	if (extent == PGBOX_MESSAGE_EXTENT_WHOLE &&
+	    pgbox_window_read_unknown(window, mail) < 0)
+		return -1;
 	if ((ret = pgbox_window_get_mail(window, mail, &wmail)) <= 0)
 		return ret;
 	if (window->coming != NULL)
 		pgbox_db_exec_look(window->coming->started);
 	if (!window_mail_has_octets(wmail, extent)) {
 		size = info_get_extent_size(&wmail->info, extent);
+		if (size > WINDOW_MAX_MAIL_BYTES)
+			return 0;
 		count = pgbox_read_ahead_get_count(ahead, mail->seq);
-		if (size > WINDOW_MAX_MAIL_BYTES ||
-		    (count == 1 && size > WINDOW_MAX_LONE_MAIL_BYTES)) {
+		if (count == 1 && size > WINDOW_MAX_LONE_MAIL_BYTES) {
 			pgbox_read_ahead_set_read(ahead, mail->seq + 1, 0);
 			return 0;
 		}

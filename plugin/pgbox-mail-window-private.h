@@ -61,6 +61,9 @@ struct pgbox_mail_window {
 
 	/* own: bytes that the database is reading ahead; NULL if it isn't */
 	struct pgbox_octets_batch *coming;
+	/* So many unknown mails are enough for one query; 0 if that has not
+	   been found out. */
+	unsigned int whole_enough;
 
 	struct pgbox_read_ahead info_ahead, header_ahead, whole_ahead;
 
@@ -75,6 +78,31 @@ pgbox_window_find(struct pgbox_mail_window *window, uint32_t uid);
    the mailbox's error set. */
 int pgbox_window_get_mail(struct pgbox_mail_window *window, struct mail *mail,
 			  struct pgbox_window_mail **wmail_r);
+/* Returns the sequence after those that may be read together with the mail at
+   seq. */
+uint32_t pgbox_window_get_end(struct mail_index_view *view, uint32_t seq,
+			      unsigned int count);
+/* Returns TRUE if nothing is known of the mail. */
+bool pgbox_window_is_missing(struct pgbox_mail_window *window,
+			     struct mail_index_view *view, uint32_t seq,
+			     uint32_t *uid_r);
+
+/* Infos are added to a batch, which then goes into the window, or is freed if there
+   are none. */
+struct pgbox_window_batch *pgbox_window_batch_create(void);
+struct pgbox_window_mail *
+pgbox_window_batch_add(struct pgbox_mail_window *window,
+		       struct pgbox_window_batch *batch,
+		       const struct pgbox_message_info *info);
+void pgbox_window_batch_finish(struct pgbox_mail_window *window,
+			       struct pgbox_window_batch *batch);
+
+/* If nothing is known of the mail: reads it together with its bytes, if these are
+   not many, and with the mails that will probably be asked for next. Returns 0, also
+   if the mail was not found, or -1 with the mailbox's error set. */
+int pgbox_window_read_unknown(struct pgbox_mail_window *window,
+			      struct mail *mail);
+
 void pgbox_window_mail_drop_octets(struct pgbox_mail_window *window,
 				   struct pgbox_window_mail *wmail);
 /* *batch may be NULL. */

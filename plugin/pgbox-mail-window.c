@@ -142,7 +142,7 @@ void pgbox_read_ahead_set_read(struct pgbox_read_ahead *ahead,
 
 /* ---- infos ---- */
 
-static struct pgbox_window_batch *window_batch_create(void)
+struct pgbox_window_batch *pgbox_window_batch_create(void)
 {
 	struct pgbox_window_batch *batch;
 	pool_t pool;
@@ -154,10 +154,10 @@ static struct pgbox_window_batch *window_batch_create(void)
 	return batch;
 }
 
-static struct pgbox_window_mail *
-window_batch_add(struct pgbox_mail_window *window,
-		 struct pgbox_window_batch *batch,
-		 const struct pgbox_message_info *info)
+struct pgbox_window_mail *
+pgbox_window_batch_add(struct pgbox_mail_window *window,
+		       struct pgbox_window_batch *batch,
+		       const struct pgbox_message_info *info)
 {
 	struct pgbox_window_mail *wmail;
 
@@ -166,6 +166,17 @@ window_batch_add(struct pgbox_mail_window *window,
 	array_push_back(&batch->mails, &wmail);
 	hash_table_insert(window->mails, POINTER_CAST(info->uid), wmail);
 	return wmail;
+}
+
+void pgbox_window_batch_finish(struct pgbox_mail_window *window,
+			       struct pgbox_window_batch *batch)
+{
+	batch->bytes = pool_alloconly_get_total_alloc_size(batch->pool);
+	window->info_bytes += batch->bytes;
+	DLLIST2_APPEND(&window->batches_head, &window->batches_tail, batch);
+	if (array_count(&batch->mails) == 0)
+		window_drop_batch(window, batch);
+	window_shrink(window);
 }
 
 /* Adds the mails that the source has. Returns 0 and the UID up to which it gave
@@ -194,7 +205,7 @@ window_batch_read(struct pgbox_mail_window *window,
 	array_foreach(&infos, info) {
 		if (pgbox_window_find(window, info->uid) != NULL)
 			continue;
-		(void)window_batch_add(window, batch, info);
+		(void)pgbox_window_batch_add(window, batch, info);
 		bytes += info->mime_parts_size;
 		if (info->envelope != NULL)
 			bytes += strlen(info->envelope);
@@ -234,25 +245,24 @@ window_batch_read_expunged(struct pgbox_mail_window *window,
 			break;
 		if (pgbox_window_find(window, uid) == NULL) {
 			gone_info.uid = uid;
-			window_batch_add(window, batch, &gone_info)->gone =
-				TRUE;
+			pgbox_window_batch_add(window, batch,
+					       &gone_info)->gone = TRUE;
 		}
 	}
 	return 0;
 }
 
-/* Returns the sequence after those that may be read together with the mail. */
-static uint32_t window_get_end(struct mail *mail, unsigned int count)
+uint32_t pgbox_window_get_end(struct mail_index_view *view, uint32_t seq,
+			      unsigned int count)
 {
-	uint32_t end = mail_index_view_get_messages_count(
-		mail->transaction->view) + 1;
+	uint32_t end = mail_index_view_get_messages_count(view) + 1;
 
-	return end - mail->seq > count ? mail->seq + count : end;
+	return end - seq > count ? seq + count : end;
 }
 
-static bool
-window_is_missing(struct pgbox_mail_window *window,
-		  struct mail_index_view *view, uint32_t seq, uint32_t *uid_r)
+bool pgbox_window_is_missing(struct pgbox_mail_window *window,
+			     struct mail_index_view *view, uint32_t seq,
+			     uint32_t *uid_r)
 {
 	mail_index_lookup_uid(view, seq, uid_r);
 	/* mails that are being saved have no UID yet */
@@ -268,8 +278,8 @@ window_get_missing(struct pgbox_mail_window *window, struct mail *mail,
 
 	array_push_back(uids, &mail->uid);
 	for (seq = mail->seq + 1; seq < end; seq++) {
-		if (window_is_missing(window, mail->transaction->view,
-				      seq, &uid))
+		if (pgbox_window_is_missing(window, mail->transaction->view,
+					    seq, &uid))
 			array_push_back(uids, &uid);
 	}
 }
@@ -283,8 +293,8 @@ window_get_first_missing(struct pgbox_mail_window *window, struct mail *mail,
 	uint32_t seq, uid;
 
 	for (seq = mail->seq + 1; seq < end; seq++) {
-		if (window_is_missing(window, mail->transaction->view,
-				      seq, &uid))
+		if (pgbox_window_is_missing(window, mail->transaction->view,
+					    seq, &uid))
 			break;
 	}
 	return seq;
@@ -301,11 +311,11 @@ window_read_infos(struct pgbox_mail_window *window, struct mail *mail)
 	int ret;
 
 	count = pgbox_read_ahead_get_count(&window->info_ahead, mail->seq);
-	end = window_get_end(mail, count);
+	end = pgbox_window_get_end(mail->transaction->view, mail->seq, count);
 	t_array_init(&uids, count);
 	window_get_missing(window, mail, end, &uids);
 
-	batch = window_batch_create();
+	batch = pgbox_window_batch_create();
 	ret = window_batch_read(window, batch, PGBOX_MESSAGE_SOURCE_MAILBOX,
 				&uids, &last_uid);
 	if (ret == 0 && pgbox_window_find(window, mail->uid) == NULL) {
@@ -313,19 +323,14 @@ window_read_infos(struct pgbox_mail_window *window, struct mail *mail)
 						 last_uid);
 	}
 
-	/* also after a failure: some may be in the hash */
-	batch->bytes = pool_alloconly_get_total_alloc_size(batch->pool);
-	window->info_bytes += batch->bytes;
-	DLLIST2_APPEND(&window->batches_head, &window->batches_tail, batch);
-	if (ret < 0) {
-		window_drop_batch(window, batch);
-		return -1;
+	if (ret == 0) {
+		pgbox_read_ahead_set_read(&window->info_ahead,
+			window_get_first_missing(window, mail, end),
+			array_count(&batch->mails));
 	}
-	pgbox_read_ahead_set_read(&window->info_ahead,
-				  window_get_first_missing(window, mail, end),
-				  array_count(&batch->mails));
-	window_shrink(window);
-	return 0;
+	/* also after a failure: what came before is right */
+	pgbox_window_batch_finish(window, batch);
+	return ret;
 }
 
 const struct pgbox_message_info *
@@ -357,14 +362,17 @@ int pgbox_window_get_mail(struct pgbox_mail_window *window, struct mail *mail,
 	return wmail->gone ? 0 : 1;
 }
 
-int pgbox_mail_window_get_info(struct mail *mail,
+int pgbox_mail_window_get_info(struct mail *mail, bool octets_wanted,
 			       const struct pgbox_message_info **info_r)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(mail->box);
+	struct pgbox_mail_window *window = pgbox_mail_window_get(mbox);
 	struct pgbox_window_mail *wmail;
 	int ret;
 
-	ret = pgbox_window_get_mail(pgbox_mail_window_get(mbox), mail, &wmail);
+	if (octets_wanted && pgbox_window_read_unknown(window, mail) < 0)
+		return -1;
+	ret = pgbox_window_get_mail(window, mail, &wmail);
 	if (ret > 0)
 		*info_r = &wmail->info;
 	return ret;

@@ -36,9 +36,10 @@ void pgbox_mail_window_free(struct pgbox_mailbox *mbox);
 /* Returns what is in memory about the mail, or NULL. */
 const struct pgbox_message_info *
 pgbox_mail_window_find_info(struct mail *mail);
-/* Reads it if needed. Returns 1, 0 if the mail doesn't exist any more, or -1
-   with the mailbox's error set. */
-int pgbox_mail_window_get_info(struct mail *mail,
+/* Reads it if needed. With octets_wanted the bytes of a small mail come with it,
+   because they will be asked for, too. Returns 1, 0 if the mail doesn't exist any
+   more, or -1 with the mailbox's error set. */
+int pgbox_mail_window_get_info(struct mail *mail, bool octets_wanted,
 			       const struct pgbox_message_info **info_r);
 /* Reads bytes from the start of the mail if needed: its header or all. Returns
    1 and a new reference to the bytes, which may be more than was asked for, 0

@@ -50,6 +50,8 @@ int pgbox_mail_get_info(struct pgbox_mail *mail,
 			const struct pgbox_message_info **info_r)
 {
 	struct mail *_mail = pgbox_mail_get_row_mail(&mail->imail.mail.mail);
+	bool octets_wanted = mail->body_wanted ||
+		(mail->imail.data.access_part & READ_BODY) != 0;
 	int ret;
 
 	*info_r = pgbox_mail_window_find_info(_mail);
@@ -57,7 +59,7 @@ int pgbox_mail_get_info(struct pgbox_mail *mail,
 		return 0;
 	if (!mail_metadata_access_start(_mail))
 		return -1;
-	ret = pgbox_mail_window_get_info(_mail, info_r);
+	ret = pgbox_mail_window_get_info(_mail, octets_wanted, info_r);
 	if (ret == 0) {
 		mail_set_expunged(_mail);
 		ret = -1;

@@ -8,7 +8,7 @@
 #include "pgbox-query.h"
 #include "pgbox-query-message.h"
 
-/* Columns of message-info and message-info-expunged */
+/* Columns of message-info, message-info-expunged and message-mails */
 enum info_column {
 	INFO_UID,
 	INFO_MESSAGE_ID,
@@ -24,6 +24,9 @@ enum info_column {
 	INFO_BODYSTRUCTURE,
 	INFO_POP3_UIDL,
 	INFO_POP3_ORDER,
+	/* of message-mails only */
+	INFO_IS_FRAME,
+	INFO_DATA,
 };
 
 /* Columns of message-headers and message-bodies */
@@ -275,6 +278,72 @@ void pgbox_message_chunks_free(struct pgbox_message_chunks **_chunks)
 	*_chunks = NULL;
 	pgbox_db_result_free(&chunks->result);
 	i_free(chunks);
+}
+
+static struct pgbox_db_params *
+mails_get_params(const struct pgbox_message_request *request)
+{
+	struct pgbox_db_params *params =
+		pgbox_db_params_create(pool_datastack_create());
+	struct pgbox_db_array *array;
+	uint32_t uid;
+
+	i_assert(request->max_message_bytes <= PGBOX_CHUNK_BYTES);
+
+	pgbox_db_param_int8(params, request->account_id);
+	pgbox_db_param_int8(params, request->mailbox_id);
+	array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+	array_foreach_elem(request->uids, uid)
+		pgbox_db_array_add_int(array, uid);
+	pgbox_db_param_int8(params, request->max_bytes);
+	pgbox_db_param_int8(params, request->max_message_bytes);
+	return params;
+}
+
+int pgbox_message_read_mails(struct pgbox_db *db,
+			     const struct pgbox_message_request *request,
+			     struct pgbox_message_chunks **chunks_r,
+			     struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_result *result;
+
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_mails,
+				     mails_get_params(request), &result,
+				     failure_r) < 0)
+		return -1;
+	*chunks_r = chunks_create(result);
+	return 0;
+}
+
+struct pgbox_db_started *
+pgbox_message_start_mails(struct pgbox_db *db,
+			  const struct pgbox_message_request *request)
+{
+	struct pgbox_db_failure failure;
+
+	return pgbox_db_exec_start(db, &pgbox_query_message_mails,
+				   mails_get_params(request), &failure);
+}
+
+bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
+			      struct pgbox_message_info *info_r,
+			      struct pgbox_message_chunk *chunk_r)
+{
+	const struct pgbox_db_result *result = chunks->result;
+	unsigned int row = chunks->next_row;
+
+	if (row >= pgbox_db_result_rows(result) ||
+	    info_from_row(result, row, pool, info_r) < 0)
+		return FALSE;
+	chunks->next_row++;
+
+	i_zero(chunk_r);
+	chunk_r->message_id = info_r->message_id;
+	chunk_r->size = info_r->size;
+	chunk_r->is_frame = pgbox_db_result_bool(result, row, INFO_IS_FRAME);
+	chunk_r->data = pgbox_db_result_bytes(result, row, INFO_DATA,
+					      &chunk_r->data_size);
+	return TRUE;
 }
 
 /* Copies size octets from start on out of a row of message-range. Returns 1, 0 if

@@ -98,7 +98,8 @@ struct pgbox_db_started *
 pgbox_message_start_chunks(struct pgbox_db *db, int64_t account_id,
 			   const ARRAY_TYPE(pgbox_int64) *message_ids,
 			   enum pgbox_message_extent extent);
-/* Waits for them, frees *started. Returns as pgbox_message_read_chunks(). */
+/* Waits for what was begun, frees *started. Returns as pgbox_message_read_chunks()
+   or pgbox_message_read_mails(). */
 int pgbox_message_finish_chunks(struct pgbox_db_started **started,
 				struct pgbox_message_chunks **chunks_r,
 				struct pgbox_db_failure *failure_r);
@@ -107,6 +108,33 @@ int pgbox_message_finish_chunks(struct pgbox_db_started **started,
 bool pgbox_message_chunks_next(struct pgbox_message_chunks *chunks,
 			       struct pgbox_message_chunk *chunk_r);
 void pgbox_message_chunks_free(struct pgbox_message_chunks **chunks);
+
+/* Mails that are read with everything about them */
+struct pgbox_message_request {
+	int64_t account_id, mailbox_id;
+	const ARRAY_TYPE(pgbox_uids) *uids;
+	/* so many bytes are enough: all after them are left out */
+	size_t max_bytes;
+	/* The bytes of larger messages are left out; at most
+	   PGBOX_CHUNK_BYTES */
+	size_t max_message_bytes;
+};
+
+/* pgbox_message_read_infos() for the mails of a mailbox, and
+   pgbox_message_read_chunks() for their messages in one query */
+int pgbox_message_read_mails(struct pgbox_db *db,
+			     const struct pgbox_message_request *request,
+			     struct pgbox_message_chunks **chunks_r,
+			     struct pgbox_db_failure *failure_r);
+struct pgbox_db_started *
+pgbox_message_start_mails(struct pgbox_db *db,
+			  const struct pgbox_message_request *request);
+/* Gives the next mail in the order of UIDs, its info allocated from the pool, and
+   all of its message, if that was read: data is not NULL. Returns FALSE if there is
+   none any more that makes sense. */
+bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
+			      struct pgbox_message_info *info_r,
+			      struct pgbox_message_chunk *chunk_r);
 
 /* Reads size bytes from offset into dest. They must lie within one chunk.
    Returns 1, 0 if the database doesn't have them (any more), or -1 and the

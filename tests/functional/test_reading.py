@@ -206,7 +206,7 @@ def test_purged_elsewhere(lab, frontend_a, frontend_b, user, pgbox_only):
         other.select("INBOX")
         other.ok("STORE 3:30 +FLAGS.SILENT (\\Deleted)")
         other.ok("EXPUNGE")
-        lab.postgres.sql("select pgbox.purge(null, '0', '1 day', 1000)")
+        lab.postgres.sql("select pgbox.purge(null, '0', '1 day', 1000000)")
         result = imap.command("FETCH 1:* (BODY.PEEK[])")
         assert result.status.code_name() == "EXPUNGEISSUED", result
         # Dovecot answers NIL for what is gone
