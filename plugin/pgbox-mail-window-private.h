@@ -5,6 +5,8 @@
 
 #include "pgbox-mail-window.h"
 
+struct mail_index_view;
+
 /* What is read at once */
 #define PGBOX_WINDOW_MAX_READ_BYTES (2 * 1024 * 1024)
 #define PGBOX_WINDOW_MAX_READ_MAILS 1000
