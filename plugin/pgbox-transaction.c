@@ -167,11 +167,15 @@ void pgbox_mail_update_modseq(struct mail *mail ATTR_UNUSED,
 
 void pgbox_mail_expunge(struct mail *mail)
 {
-	index_mail_expunge(mail);
-	if (!mail->saving) {
-		change_get(PGBOX_TRANSACTION(mail->transaction),
-			   mail->uid)->expunge = TRUE;
+	if (mail->saving) {
+		index_mail_expunge(mail);
+		return;
 	}
+	/* index_mail_expunge() would look in the cache for the GUID, which
+	   comes from the database when it is needed */
+	mail_index_expunge(mail->transaction->itrans, mail->seq);
+	change_get(PGBOX_TRANSACTION(mail->transaction),
+		   mail->uid)->expunge = TRUE;
 }
 
 bool pgbox_transaction_expunges(struct pgbox_transaction *pt, uint32_t uid)
