@@ -41,6 +41,9 @@ to pgbox_mail;
 
 -- Frontends: what sql/queries/ reads without a function.
 grant select on
+    pgbox.epoch,
+    pgbox.schema_version,
+    pgbox.account,
     pgbox.mailbox_state,
     pgbox.subscription,
     pgbox.mailbox_attribute,
