@@ -44,17 +44,17 @@ as $$
 $$;
 
 -- Saves p_count messages whose bytes are 'mail', and returns their UIDs.
-create function tap.save(
+create function tap.save_many(
     p_mailbox text,
-    p_count int default 1,
-    p_flags int default 0,
-    p_keyword text default null,
-    p_uid bigint default 0,
-    p_first_guid int default null,
-    p_account text default 'anna',
-    p_data bytea default 'mail',
-    p_pop3_uidl text default null,
-    p_pop3_order bigint default null
+    p_count int,
+    p_flags int,
+    p_keyword text,
+    p_uid bigint,
+    p_first_guid int,
+    p_account text,
+    p_data bytea,
+    p_pop3_uidl text,
+    p_pop3_order bigint
 )
 returns bigint[]
 language sql
@@ -106,6 +106,97 @@ as $$
         p_part_body_size => array[octet_length(p_data)::bigint],
         p_part_body_lines => array[1]
     ) s
+$$;
+
+-- The same with one mail
+create function tap.save_one(
+    p_mailbox text,
+    p_flags int,
+    p_keyword text,
+    p_uid bigint,
+    p_guid text,
+    p_account text,
+    p_data bytea,
+    p_pop3_uidl text,
+    p_pop3_order bigint
+)
+returns bigint[]
+language sql
+as $$
+    select s.r_uids
+    from pgbox.mail_save_one(
+        p_account_id => tap.account(p_account),
+        p_mailbox_id => tap.mailbox(p_mailbox, p_account),
+        p_guid => coalesce(p_guid, md5(random()::text)),
+        p_message_id => null,
+        p_data => p_data,
+        p_size => octet_length(p_data),
+        p_header_size => 0,
+        p_sha256 => sha256(p_data),
+        p_received_at => 1000000000,
+        p_saved_at => 1000000001,
+        p_sent_at => null,
+        p_sent_zone => null,
+        p_subject => 'subject',
+        p_from_header => null,
+        p_to_header => null,
+        p_cc_header => null,
+        p_message_id_header => null,
+        p_mime_parts => '',
+        p_envelope => null,
+        p_bodystructure => null,
+        p_flags => p_flags::smallint,
+        p_uid => p_uid,
+        p_pop3_uidl => p_pop3_uidl,
+        p_pop3_order => p_pop3_order,
+        p_min_modseq => 0,
+        p_keyword => case when p_keyword is not null then array[p_keyword] end,
+        p_part_section => array['1'],
+        p_part_media_type => array['text/plain'],
+        p_part_charset => array[null],
+        p_part_encoding => array[null],
+        p_part_disposition => array[null],
+        p_part_filename => array[null],
+        p_part_header_offset => array[0],
+        p_part_header_size => array[0],
+        p_part_body_size => array[octet_length(p_data)],
+        p_part_body_lines => array[1],
+        p_mailbox_name => null,
+        p_text_wanted => 2,
+        p_sort_folding => 0,
+        p_sort_subject => null,
+        p_sort_from => null,
+        p_sort_to => null,
+        p_sort_cc => null,
+        p_sort_display_from => null,
+        p_sort_display_to => null
+    ) s
+$$;
+
+-- One or several, by the function that frontends would use
+create function tap.save(
+    p_mailbox text,
+    p_count int default 1,
+    p_flags int default 0,
+    p_keyword text default null,
+    p_uid bigint default 0,
+    p_first_guid int default null,
+    p_account text default 'anna',
+    p_data bytea default 'mail',
+    p_pop3_uidl text default null,
+    p_pop3_order bigint default null
+)
+returns bigint[]
+language sql
+as $$
+    select case p_count
+        when 1 then tap.save_one(
+            p_mailbox, p_flags, p_keyword, p_uid, tap.guid(p_first_guid), p_account, p_data, p_pop3_uidl, p_pop3_order
+        )
+        else tap.save_many(
+            p_mailbox, p_count, p_flags, p_keyword, p_uid, p_first_guid, p_account, p_data, p_pop3_uidl, p_pop3_order
+        )
+    end
 $$;
 
 -- The UIDs that a change expunged.
