@@ -1,5 +1,5 @@
-/* Ranges of large messages, read by size and place of the ranges before.
-   Knows nothing of mails and mailboxes. */
+/* Ranges of large messages, read by size and place of the ranges before, and the
+   next chunk while one is used. Knows nothing of mails and mailboxes. */
 
 #include "pgbox-config.h"
 #include "lib.h"
@@ -35,6 +35,10 @@ struct pgbox_range_cache {
 
 	struct pgbox_range ranges[RANGE_CACHE_COUNT];
 	unsigned int clock;
+
+	/* own: the database is reading the next chunk; NULL if it isn't */
+	struct pgbox_db_started *started;
+	struct pgbox_message_range coming;
 };
 
 struct pgbox_range_cache *
@@ -56,6 +60,7 @@ void pgbox_range_cache_deinit(struct pgbox_range_cache **_cache)
 	if (cache == NULL)
 		return;
 	*_cache = NULL;
+	pgbox_db_exec_abandon(&cache->started);
 	for (i = 0; i < RANGE_CACHE_COUNT; i++)
 		i_free(cache->ranges[i].data);
 	i_free(cache);
@@ -121,35 +126,133 @@ static struct pgbox_range *range_get_oldest(struct pgbox_range_cache *cache)
 	return oldest;
 }
 
+/* Makes place for a range; its bytes are not there yet. */
+static struct pgbox_range *
+range_add(struct pgbox_range_cache *cache,
+	  const struct pgbox_message_range *message_range, size_t wanted_size)
+{
+	struct pgbox_range *range = range_get_oldest(cache);
+
+	i_free(range->data);
+	range->message_id = message_range->message_id;
+	range->offset = message_range->offset;
+	range->size = message_range->size;
+	range->wanted_size = wanted_size;
+	range->last_used = ++cache->clock;
+	range->data = i_malloc(range->size);
+	return range;
+}
+
+/* Has the database begin to read the next chunk, once whole ones are read. */
+static void
+range_start_next(struct pgbox_range_cache *cache,
+		 const struct pgbox_message_range *last, size_t wanted_size,
+		 uoff_t message_size)
+{
+	i_assert(cache->started == NULL);
+	if (wanted_size < PGBOX_CHUNK_BYTES ||
+	    last->offset + last->size == message_size)
+		return;
+	cache->coming = *last;
+	cache->coming.offset += last->size;
+	cache->coming.size = range_fit_to_chunk(PGBOX_CHUNK_BYTES, message_size,
+						cache->coming.offset);
+	cache->started = pgbox_message_start_range(cache->db, &cache->coming);
+}
+
+/* Takes over what was read. Frees chunks. Returns 1 and the range, 0 if the
+   database doesn't have it, or -1 and the failure. */
+static int
+range_take(struct pgbox_range_cache *cache,
+	   const struct pgbox_message_range *message_range, size_t wanted_size,
+	   struct pgbox_message_chunks **chunks, struct pgbox_range **range_r,
+	   struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_range *range = range_add(cache, message_range, wanted_size);
+	int ret;
+
+	ret = pgbox_message_range_get(*chunks, message_range, range->data,
+				      failure_r);
+	pgbox_message_chunks_free(chunks);
+	if (ret <= 0)
+		i_free(range->data);
+	*range_r = range;
+	return ret;
+}
+
+/* Takes over the chunk that was started, which another stream may want. Returns 1
+   and the range if it has the byte at offset, 0 if not, or -1 and the failure. */
+static int
+range_take_coming(struct pgbox_range_cache *cache, int64_t message_id,
+		  uoff_t message_size, uoff_t offset,
+		  struct pgbox_range **range_r,
+		  struct pgbox_db_failure *failure_r)
+{
+	const struct pgbox_message_range coming = cache->coming;
+	bool wanted = coming.message_id == message_id &&
+		offset >= coming.offset && offset - coming.offset < coming.size;
+	struct pgbox_message_chunks *chunks;
+
+	if (pgbox_message_finish_chunks(&cache->started, &chunks,
+					failure_r) < 0) {
+		/* the deadline is one for both attempts */
+		return wanted && failure_r->error == PGBOX_DB_ERROR_TIMEOUT ?
+			-1 : 0;
+	}
+	if (wanted) {
+		range_start_next(cache, &coming, PGBOX_CHUNK_BYTES,
+				 message_size);
+	}
+	/* what is broken is read again, which tells why */
+	return range_take(cache, &coming, PGBOX_CHUNK_BYTES, &chunks, range_r,
+			  failure_r) > 0 && wanted ? 1 : 0;
+}
+
+static int
+range_read(struct pgbox_range_cache *cache, int64_t message_id,
+	   uoff_t message_size, uoff_t offset, struct pgbox_range **range_r,
+	   struct pgbox_db_failure *failure_r)
+{
+	size_t wanted_size = range_get_wanted_size(cache, message_id, offset);
+	const struct pgbox_message_range message_range = {
+		.account_id = cache->account_id,
+		.message_id = message_id,
+		.offset = offset,
+		.size = range_fit_to_chunk(wanted_size, message_size, offset),
+	};
+	struct pgbox_message_chunks *chunks;
+
+	if (pgbox_message_read_range(cache->db, &message_range, &chunks,
+				     failure_r) < 0)
+		return -1;
+	range_start_next(cache, &message_range, wanted_size, message_size);
+	return range_take(cache, &message_range, wanted_size, &chunks, range_r,
+			  failure_r);
+}
+
 int pgbox_range_cache_read(struct pgbox_range_cache *cache, int64_t message_id,
 			   uoff_t message_size, uoff_t offset,
 			   const unsigned char **data_r, size_t *size_r,
 			   struct pgbox_db_failure *failure_r)
 {
 	struct pgbox_range *range;
-	size_t wanted_size;
 	int ret;
 
 	i_assert(offset < message_size);
 
+	if (cache->started != NULL)
+		pgbox_db_exec_look(cache->started);
 	range = range_find(cache, message_id, offset);
 	if (range == NULL) {
-		wanted_size = range_get_wanted_size(cache, message_id, offset);
-		range = range_get_oldest(cache);
-		i_free(range->data);
-		range->message_id = message_id;
-		range->offset = offset;
-		range->wanted_size = wanted_size;
-		range->size = range_fit_to_chunk(wanted_size, message_size,
-						 offset);
-		range->data = i_malloc(range->size);
-		ret = pgbox_message_read_range(cache->db, cache->account_id,
-					       message_id, offset, range->size,
-					       range->data, failure_r);
-		if (ret <= 0) {
-			i_free(range->data);
-			return ret;
+		ret = cache->started == NULL ? 0 :
+			range_take_coming(cache, message_id, message_size,
+					  offset, &range, failure_r);
+		if (ret == 0) {
+			ret = range_read(cache, message_id, message_size,
+					 offset, &range, failure_r);
 		}
+		if (ret <= 0)
+			return ret;
 	}
 	range->last_used = ++cache->clock;
 	*data_r = range->data + (offset - range->offset);

@@ -346,62 +346,94 @@ bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
 	return TRUE;
 }
 
-/* Copies size octets from start on out of a row of message-range. Returns 1, 0 if
-   there is no such row or it lacks octets, or -1 and the failure. */
-static int
-range_from_result(const struct pgbox_db_result *result, size_t start,
-		  size_t size, unsigned char *dest,
-		  struct pgbox_db_failure *failure_r)
+static struct pgbox_db_params *
+range_get_params(const struct pgbox_message_range *range)
 {
-	const unsigned char *data;
+	struct pgbox_db_params *params =
+		pgbox_db_params_create(pool_datastack_create());
+	unsigned int start = range->offset % PGBOX_CHUNK_BYTES;
+
+	i_assert(range->size > 0 && range->size <= PGBOX_CHUNK_BYTES - start);
+
+	pgbox_db_param_int8(params, range->account_id);
+	pgbox_db_param_int8(params, range->message_id);
+	pgbox_db_param_int4(params, range->offset / PGBOX_CHUNK_BYTES);
+	pgbox_db_param_int4(params, start + 1);
+	pgbox_db_param_int4(params, range->size);
+	pgbox_db_param_int4(params,
+			    pgbox_chunk_frame_prefix(start + range->size));
+	return params;
+}
+
+int pgbox_message_read_range(struct pgbox_db *db,
+			     const struct pgbox_message_range *range,
+			     struct pgbox_message_chunks **chunks_r,
+			     struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_result *result;
+
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_range,
+				     range_get_params(range), &result,
+				     failure_r) < 0)
+		return -1;
+	*chunks_r = chunks_create(result);
+	return 0;
+}
+
+struct pgbox_db_started *
+pgbox_message_start_range(struct pgbox_db *db,
+			  const struct pgbox_message_range *range)
+{
+	struct pgbox_db_failure failure;
+
+	return pgbox_db_exec_start(db, &pgbox_query_message_range,
+				   range_get_params(range), &failure);
+}
+
+/* Decodes the beginning of a chunk, and copies what is behind start. */
+static int
+range_decode(const unsigned char *data, size_t data_size, size_t start,
+	     size_t size, unsigned char *dest, const char **error_r)
+{
 	unsigned char *octets;
+	int ret;
+
+	if (start == 0) {
+		return pgbox_chunk_decode(data, data_size, TRUE, dest, size,
+					  error_r);
+	}
+	octets = i_malloc(start + size);
+	ret = pgbox_chunk_decode(data, data_size, TRUE, octets, start + size,
+				 error_r);
+	if (ret == 0)
+		memcpy(dest, octets + start, size);
+	i_free(octets);
+	return ret;
+}
+
+int pgbox_message_range_get(const struct pgbox_message_chunks *chunks,
+			    const struct pgbox_message_range *range,
+			    unsigned char *dest,
+			    struct pgbox_db_failure *failure_r)
+{
+	const struct pgbox_db_result *result = chunks->result;
+	const unsigned char *data;
 	size_t data_size;
 	const char *error;
-	int ret;
 
 	if (pgbox_db_result_rows(result) == 0)
 		return 0;
 	data = pgbox_db_result_bytes(result, 0, RANGE_DATA, &data_size);
 	if (!pgbox_db_result_bool(result, 0, RANGE_IS_FRAME)) {
-		if (data_size < size)
+		if (data_size < range->size)
 			return 0;
-		memcpy(dest, data, size);
+		memcpy(dest, data, range->size);
 		return 1;
 	}
-	octets = i_malloc(start + size);
-	ret = pgbox_chunk_decode(data, data_size, TRUE, octets, start + size,
-				 &error);
-	if (ret == 0)
-		memcpy(dest, octets + start, size);
-	else
+	if (range_decode(data, data_size, range->offset % PGBOX_CHUNK_BYTES,
+			 range->size, dest, &error) < 0) {
 		set_broken_row(&pgbox_query_message_range, error, failure_r);
-	i_free(octets);
-	return ret < 0 ? -1 : 1;
-}
-
-int pgbox_message_read_range(struct pgbox_db *db, int64_t account_id,
-			     int64_t message_id, uoff_t offset, size_t size,
-			     unsigned char *dest,
-			     struct pgbox_db_failure *failure_r)
-{
-	unsigned int start = offset % PGBOX_CHUNK_BYTES;
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-	struct pgbox_db_result *result;
-	int ret;
-
-	i_assert(size > 0 && size <= PGBOX_CHUNK_BYTES - start);
-
-	pgbox_db_param_int8(params, account_id);
-	pgbox_db_param_int8(params, message_id);
-	pgbox_db_param_int4(params, offset / PGBOX_CHUNK_BYTES);
-	pgbox_db_param_int4(params, start + 1);
-	pgbox_db_param_int4(params, size);
-	pgbox_db_param_int4(params, pgbox_chunk_frame_prefix(start + size));
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_range, params,
-				     &result, failure_r) < 0)
 		return -1;
-	ret = range_from_result(result, start, size, dest, failure_r);
-	pgbox_db_result_free(&result);
-	return ret;
+	}
+	return 1;
 }

@@ -98,8 +98,8 @@ struct pgbox_db_started *
 pgbox_message_start_chunks(struct pgbox_db *db, int64_t account_id,
 			   const ARRAY_TYPE(pgbox_int64) *message_ids,
 			   enum pgbox_message_extent extent);
-/* Waits for what was begun, frees *started. Returns as pgbox_message_read_chunks()
-   or pgbox_message_read_mails(). */
+/* Waits for what one of the start functions has begun, frees *started. Returns 0,
+   or -1 and the failure. */
 int pgbox_message_finish_chunks(struct pgbox_db_started **started,
 				struct pgbox_message_chunks **chunks_r,
 				struct pgbox_db_failure *failure_r);
@@ -136,12 +136,25 @@ bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
 			      struct pgbox_message_info *info_r,
 			      struct pgbox_message_chunk *chunk_r);
 
-/* Reads size bytes from offset into dest. They must lie within one chunk.
-   Returns 1, 0 if the database doesn't have them (any more), or -1 and the
-   failure. */
-int pgbox_message_read_range(struct pgbox_db *db, int64_t account_id,
-			     int64_t message_id, uoff_t offset, size_t size,
-			     unsigned char *dest,
+/* Bytes within one chunk of a message */
+struct pgbox_message_range {
+	int64_t account_id, message_id;
+	uoff_t offset;
+	size_t size;
+};
+
+int pgbox_message_read_range(struct pgbox_db *db,
+			     const struct pgbox_message_range *range,
+			     struct pgbox_message_chunks **chunks_r,
 			     struct pgbox_db_failure *failure_r);
+struct pgbox_db_started *
+pgbox_message_start_range(struct pgbox_db *db,
+			  const struct pgbox_message_range *range);
+/* Writes the range that was read to dest. Returns 1, 0 if the database doesn't have
+   it (any more), or -1 and the failure. */
+int pgbox_message_range_get(const struct pgbox_message_chunks *chunks,
+			    const struct pgbox_message_range *range,
+			    unsigned char *dest,
+			    struct pgbox_db_failure *failure_r);
 
 #endif

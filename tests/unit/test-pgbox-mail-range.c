@@ -12,16 +12,36 @@
 #include <string.h>
 #include <cmocka.h>
 
-static int
-fake_read_range(struct pgbox_db *db, int64_t account_id, int64_t message_id,
-		uoff_t offset, size_t size, unsigned char *dest,
-		struct pgbox_db_failure *failure_r);
 #define pgbox_message_read_range fake_read_range
+#define pgbox_message_start_range fake_start_range
+#define pgbox_message_finish_chunks fake_finish_chunks
+#define pgbox_message_range_get fake_range_get
+#define pgbox_message_chunks_free fake_chunks_free
+#define pgbox_db_exec_look fake_exec_look
+#define pgbox_db_exec_abandon fake_exec_abandon
+int fake_read_range(struct pgbox_db *db,
+		    const struct pgbox_message_range *range,
+		    struct pgbox_message_chunks **chunks_r,
+		    struct pgbox_db_failure *failure_r);
+struct pgbox_db_started *
+fake_start_range(struct pgbox_db *db, const struct pgbox_message_range *range);
+int fake_finish_chunks(struct pgbox_db_started **started,
+		       struct pgbox_message_chunks **chunks_r,
+		       struct pgbox_db_failure *failure_r);
+int fake_range_get(const struct pgbox_message_chunks *chunks,
+		   const struct pgbox_message_range *range,
+		   unsigned char *dest, struct pgbox_db_failure *failure_r);
+void fake_chunks_free(struct pgbox_message_chunks **chunks);
+void fake_exec_look(struct pgbox_db_started *started);
+void fake_exec_abandon(struct pgbox_db_started **started);
 #include "pgbox-mail-range.c"
 
 #define KB 1024
 
+/* with those that were started */
 static unsigned int query_count;
+static unsigned int started_count, finished_count, abandoned_count;
+static enum pgbox_db_error started_error;
 static uoff_t query_bytes;
 static size_t last_query_size;
 static int query_ret;
@@ -32,23 +52,92 @@ static unsigned char byte_at(int64_t message_id, uoff_t offset)
 	return (offset / 7 + offset + message_id) & 0xff;
 }
 
-static int
-fake_read_range(struct pgbox_db *db ATTR_UNUSED, int64_t account_id,
-		int64_t message_id, uoff_t offset, size_t size,
-		unsigned char *dest,
-		struct pgbox_db_failure *failure_r ATTR_UNUSED)
+struct pgbox_message_chunks {
+	struct pgbox_message_range range;
+};
+struct pgbox_db_started {
+	struct pgbox_message_chunks *chunks;
+};
+
+int fake_read_range(struct pgbox_db *db ATTR_UNUSED,
+		    const struct pgbox_message_range *range,
+		    struct pgbox_message_chunks **chunks_r,
+		    struct pgbox_db_failure *failure_r ATTR_UNUSED)
+{
+	assert_int_equal(range->account_id, 5);
+	assert_int_equal(range->offset / PGBOX_CHUNK_BYTES,
+			 (range->offset + range->size - 1) / PGBOX_CHUNK_BYTES);
+	query_count++;
+	query_bytes += range->size;
+	last_query_size = range->size;
+	if (query_ret < 0)
+		return -1;
+	*chunks_r = i_new(struct pgbox_message_chunks, 1);
+	(*chunks_r)->range = *range;
+	return 0;
+}
+
+struct pgbox_db_started *
+fake_start_range(struct pgbox_db *db, const struct pgbox_message_range *range)
+{
+	struct pgbox_message_chunks *chunks;
+	struct pgbox_db_started *started;
+	struct pgbox_db_failure failure;
+
+	assert_int_equal(started_count, finished_count + abandoned_count);
+	if (fake_read_range(db, range, &chunks, &failure) < 0)
+		return NULL;
+	started_count++;
+	started = i_new(struct pgbox_db_started, 1);
+	started->chunks = chunks;
+	return started;
+}
+
+int fake_finish_chunks(struct pgbox_db_started **started,
+		       struct pgbox_message_chunks **chunks_r,
+		       struct pgbox_db_failure *failure_r)
+{
+	finished_count++;
+	*chunks_r = (*started)->chunks;
+	i_free(*started);
+	if (started_error == PGBOX_DB_ERROR_NONE)
+		return 0;
+	i_free(*chunks_r);
+	i_zero(failure_r);
+	failure_r->error = started_error;
+	return -1;
+}
+
+int fake_range_get(const struct pgbox_message_chunks *chunks,
+		   const struct pgbox_message_range *range,
+		   unsigned char *dest,
+		   struct pgbox_db_failure *failure_r ATTR_UNUSED)
 {
 	size_t i;
 
-	assert_int_equal(account_id, 5);
-	assert_int_equal(offset / PGBOX_CHUNK_BYTES,
-			 (offset + size - 1) / PGBOX_CHUNK_BYTES);
-	query_count++;
-	query_bytes += size;
-	last_query_size = size;
-	for (i = 0; i < size; i++)
-		dest[i] = byte_at(message_id, offset + i);
+	assert_memory_equal(&chunks->range, range, sizeof(*range));
+	for (i = 0; i < range->size; i++)
+		dest[i] = byte_at(range->message_id, range->offset + i);
 	return query_ret;
+}
+
+void fake_chunks_free(struct pgbox_message_chunks **chunks)
+{
+	i_free(*chunks);
+}
+
+void fake_exec_look(struct pgbox_db_started *started)
+{
+	assert_non_null(started);
+}
+
+void fake_exec_abandon(struct pgbox_db_started **started)
+{
+	if (*started == NULL)
+		return;
+	abandoned_count++;
+	i_free((*started)->chunks);
+	i_free(*started);
 }
 
 static struct pgbox_range_cache *start(void)
@@ -56,6 +145,8 @@ static struct pgbox_range_cache *start(void)
 	query_count = 0;
 	query_bytes = 0;
 	query_ret = 1;
+	started_count = finished_count = abandoned_count = 0;
+	started_error = PGBOX_DB_ERROR_NONE;
 	return pgbox_range_cache_init(NULL, 5);
 }
 
@@ -87,8 +178,11 @@ static void test_reading_on_grows_to_whole_chunks(void **state ATTR_UNUSED)
 
 	read_on(cache, 1, size, 0, size);
 	assert_int_equal(query_bytes, size);
-	/* 16, 32, 64 and the rest of the first chunk, then one for each */
+	/* 16, 32, 64 and the rest of the first chunk, then one for each, the
+	   next one while the last one is used */
 	assert_int_equal(query_count, 4 + 20);
+	assert_int_equal(started_count, 19);
+	assert_int_equal(finished_count, 19);
 	pgbox_range_cache_deinit(&cache);
 }
 
@@ -135,10 +229,17 @@ static void test_jump_reads_little_again(void **state ATTR_UNUSED)
 
 	read_on(cache, 1, size, 0, 3 * PGBOX_CHUNK_BYTES);
 	assert_int_equal(last_query_size, PGBOX_CHUNK_BYTES);
+	assert_int_equal(abandoned_count, 0);
 	read_on(cache, 1, size, 6 * PGBOX_CHUNK_BYTES + 1,
 		6 * PGBOX_CHUNK_BYTES + 2);
 	assert_int_equal(last_query_size, 16 * KB);
+	assert_int_equal(started_count, finished_count);
+
+	/* what is on its way at the end is not wanted */
+	read_on(cache, 1, size, 7 * PGBOX_CHUNK_BYTES,
+		9 * PGBOX_CHUNK_BYTES);
 	pgbox_range_cache_deinit(&cache);
+	assert_int_equal(abandoned_count, 1);
 }
 
 static void test_two_streams_do_not_disturb_each_other(void **state ATTR_UNUSED)
@@ -173,6 +274,27 @@ static void test_failed_range_is_not_kept(void **state ATTR_UNUSED)
 	pgbox_range_cache_deinit(&cache);
 }
 
+static void test_failed_reading_ahead_is_done_again(void **state ATTR_UNUSED)
+{
+	struct pgbox_range_cache *cache = start();
+	struct pgbox_db_failure failure;
+	uoff_t size = 10 * PGBOX_CHUNK_BYTES;
+	const unsigned char *data;
+	size_t data_size;
+
+	started_error = PGBOX_DB_ERROR_UNCERTAIN;
+	read_on(cache, 1, size, 0, 4 * PGBOX_CHUNK_BYTES);
+	assert_true(finished_count >= 2);
+
+	/* but not after the deadline of the same bytes */
+	started_error = PGBOX_DB_ERROR_TIMEOUT;
+	assert_int_equal(
+		pgbox_range_cache_read(cache, 1, size, 4 * PGBOX_CHUNK_BYTES,
+				       &data, &data_size, &failure), -1);
+	read_on(cache, 1, size, 4 * PGBOX_CHUNK_BYTES, 5 * PGBOX_CHUNK_BYTES);
+	pgbox_range_cache_deinit(&cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_jump_reads_little_again),
 		cmocka_unit_test(test_two_streams_do_not_disturb_each_other),
 		cmocka_unit_test(test_failed_range_is_not_kept),
+		cmocka_unit_test(test_failed_reading_ahead_is_done_again),
 	};
 	int ret;
 
