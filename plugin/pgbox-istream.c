@@ -10,6 +10,7 @@
 #include "pgbox-mail.h"
 #include "pgbox-mail-range.h"
 #include "pgbox-mail-window.h"
+#include "pgbox-octets.h"
 #include "pgbox-istream.h"
 
 struct pgbox_istream {
@@ -22,7 +23,7 @@ struct pgbox_istream {
 
 	/* own reference; NULL or the first bytes of the message */
 	struct pgbox_octets *octets;
-	/* The stream's buffer is not one of its own but these octets. */
+	/* The stream's buffer is not one of its own but some octets. */
 	bool octets_shown;
 	/* by enum pgbox_message_extent: they are too many to be read at once */
 	bool too_large[2];
@@ -86,7 +87,7 @@ pgbox_istream_get_octets(struct pgbox_istream *pstream, uoff_t offset)
 
 static int
 pgbox_istream_get_range(struct pgbox_istream *pstream, uoff_t offset,
-			const unsigned char **data_r, size_t *size_r)
+			struct pgbox_octets **octets_r, uoff_t *start_r)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(pstream->mail->box);
 	struct pgbox_range_cache *ranges =
@@ -96,7 +97,7 @@ pgbox_istream_get_range(struct pgbox_istream *pstream, uoff_t offset,
 
 	ret = pgbox_range_cache_read(ranges, pstream->message_id,
 				     pstream->size, offset,
-				     data_r, size_r, &failure);
+				     octets_r, start_r, &failure);
 	if (ret < 0)
 		pgbox_mailbox_set_failure(mbox, &failure);
 	return ret;
@@ -107,11 +108,13 @@ static void octets_memarea_free(struct pgbox_octets *octets)
 	pgbox_octets_unref(&octets);
 }
 
-/* Has the stream's readers look at the octets themselves. */
-static ssize_t pgbox_istream_show_octets(struct pgbox_istream *pstream)
+/* Has the stream's readers look at the octets themselves, which are those of the
+   message from start on, and have all that is left to be read. */
+static ssize_t
+pgbox_istream_show_octets(struct pgbox_istream *pstream,
+			  struct pgbox_octets *octets, uoff_t start)
 {
 	struct istream_private *stream = &pstream->istream;
-	struct pgbox_octets *octets = pstream->octets;
 	size_t old_size = stream->pos - stream->skip;
 
 	if (stream->memarea == NULL || stream->buffer != octets->data) {
@@ -125,7 +128,7 @@ static ssize_t pgbox_istream_show_octets(struct pgbox_istream *pstream)
 		stream->buffer_size = 0;
 		pstream->octets_shown = TRUE;
 	}
-	stream->skip = stream->istream.v_offset;
+	stream->skip = stream->istream.v_offset - start;
 	stream->pos = octets->size;
 	return stream->pos - stream->skip - old_size;
 }
@@ -156,33 +159,49 @@ static bool pgbox_istream_hide_octets(struct pgbox_istream *pstream)
 	return TRUE;
 }
 
+/* Appends octets to what is left to be read. */
+static ssize_t
+pgbox_istream_append(struct pgbox_istream *pstream, const unsigned char *data,
+		     size_t size)
+{
+	struct istream_private *stream = &pstream->istream;
+	size_t space;
+
+	if (!pgbox_istream_hide_octets(pstream) ||
+	    !i_stream_try_alloc(stream, 1, &space))
+		return -2;
+	size = I_MIN(size, space);
+	memcpy(stream->w_buffer + stream->pos, data, size);
+	stream->pos += size;
+	return size;
+}
+
 static ssize_t pgbox_istream_read(struct istream_private *stream)
 {
 	struct pgbox_istream *pstream =
 		container_of(stream, struct pgbox_istream, istream);
 	uoff_t offset = stream->istream.v_offset + (stream->pos - stream->skip);
-	const unsigned char *data;
-	size_t size, space;
+	struct pgbox_octets *octets;
+	uoff_t start;
 	int ret;
 
 	if (offset >= pstream->size) {
 		stream->istream.eof = TRUE;
 		return -1;
 	}
-	if ((ret = pgbox_istream_get_octets(pstream, offset)) > 0)
-		return pgbox_istream_show_octets(pstream);
-	if (ret == 0 && (!pgbox_istream_hide_octets(pstream) ||
-			 !i_stream_try_alloc(stream, 1, &space)))
-		return -2;
-	if (ret == 0)
-		ret = pgbox_istream_get_range(pstream, offset, &data, &size);
+	if ((ret = pgbox_istream_get_octets(pstream, offset)) > 0) {
+		return pgbox_istream_show_octets(pstream, pstream->octets, 0);
+	}
+	if (ret == 0) {
+		ret = pgbox_istream_get_range(pstream, offset, &octets,
+					      &start);
+	}
 	if (ret <= 0)
 		return pgbox_istream_set_failed(pstream, ret == 0);
-
-	size = I_MIN(size, space);
-	memcpy(stream->w_buffer + stream->pos, data, size);
-	stream->pos += size;
-	return size;
+	if (stream->istream.v_offset >= start)
+		return pgbox_istream_show_octets(pstream, octets, start);
+	return pgbox_istream_append(pstream, octets->data + (offset - start),
+				    octets->size - (offset - start));
 }
 
 static int

@@ -6,6 +6,7 @@
 #include "array.h"
 #include "pgbox-chunk.h"
 #include "pgbox-query-message.h"
+#include "pgbox-octets.h"
 #include "pgbox-mail-range.h"
 
 /* First read, and the read after a jump */
@@ -15,9 +16,8 @@
 #define RANGE_CACHE_COUNT 4
 
 struct pgbox_range {
-	/* own; NULL if this slot is unused */
-	unsigned char *data;
-	size_t size;
+	/* own reference; NULL if this slot is unused */
+	struct pgbox_octets *octets;
 	int64_t message_id;
 	uoff_t offset;
 
@@ -62,7 +62,7 @@ void pgbox_range_cache_deinit(struct pgbox_range_cache **_cache)
 	*_cache = NULL;
 	pgbox_db_exec_abandon(&cache->started);
 	for (i = 0; i < RANGE_CACHE_COUNT; i++)
-		i_free(cache->ranges[i].data);
+		pgbox_octets_unref(&cache->ranges[i].octets);
 	i_free(cache);
 }
 
@@ -74,9 +74,9 @@ range_find(struct pgbox_range_cache *cache, int64_t message_id, uoff_t offset)
 	for (i = 0; i < RANGE_CACHE_COUNT; i++) {
 		struct pgbox_range *range = &cache->ranges[i];
 
-		if (range->data != NULL && range->message_id == message_id &&
+		if (range->octets != NULL && range->message_id == message_id &&
 		    offset >= range->offset &&
-		    offset - range->offset < range->size)
+		    offset - range->offset < range->octets->size)
 			return range;
 	}
 	return NULL;
@@ -92,8 +92,8 @@ range_get_wanted_size(const struct pgbox_range_cache *cache,
 	for (i = 0; i < RANGE_CACHE_COUNT; i++) {
 		const struct pgbox_range *range = &cache->ranges[i];
 
-		if (range->data != NULL && range->message_id == message_id &&
-		    range->offset + range->size == offset)
+		if (range->octets != NULL && range->message_id == message_id &&
+		    range->offset + range->octets->size == offset)
 			return I_MIN(range->wanted_size * 2, PGBOX_CHUNK_BYTES);
 	}
 	return RANGE_MIN_BYTES;
@@ -118,7 +118,7 @@ static struct pgbox_range *range_get_oldest(struct pgbox_range_cache *cache)
 	for (i = 0; i < RANGE_CACHE_COUNT; i++) {
 		struct pgbox_range *range = &cache->ranges[i];
 
-		if (range->data == NULL)
+		if (range->octets == NULL)
 			return range;
 		if (range->last_used < oldest->last_used)
 			oldest = range;
@@ -133,13 +133,12 @@ range_add(struct pgbox_range_cache *cache,
 {
 	struct pgbox_range *range = range_get_oldest(cache);
 
-	i_free(range->data);
+	pgbox_octets_unref(&range->octets);
+	range->octets = pgbox_octets_alloc(message_range->size);
 	range->message_id = message_range->message_id;
 	range->offset = message_range->offset;
-	range->size = message_range->size;
 	range->wanted_size = wanted_size;
 	range->last_used = ++cache->clock;
-	range->data = i_malloc(range->size);
 	return range;
 }
 
@@ -171,11 +170,11 @@ range_take(struct pgbox_range_cache *cache,
 	struct pgbox_range *range = range_add(cache, message_range, wanted_size);
 	int ret;
 
-	ret = pgbox_message_range_get(*chunks, message_range, range->data,
-				      failure_r);
+	ret = pgbox_message_range_get(*chunks, message_range,
+				      range->octets->data, failure_r);
 	pgbox_message_chunks_free(chunks);
 	if (ret <= 0)
-		i_free(range->data);
+		pgbox_octets_unref(&range->octets);
 	*range_r = range;
 	return ret;
 }
@@ -232,7 +231,7 @@ range_read(struct pgbox_range_cache *cache, int64_t message_id,
 
 int pgbox_range_cache_read(struct pgbox_range_cache *cache, int64_t message_id,
 			   uoff_t message_size, uoff_t offset,
-			   const unsigned char **data_r, size_t *size_r,
+			   struct pgbox_octets **octets_r, uoff_t *start_r,
 			   struct pgbox_db_failure *failure_r)
 {
 	struct pgbox_range *range;
@@ -255,7 +254,7 @@ int pgbox_range_cache_read(struct pgbox_range_cache *cache, int64_t message_id,
 			return ret;
 	}
 	range->last_used = ++cache->clock;
-	*data_r = range->data + (offset - range->offset);
-	*size_r = range->size - (offset - range->offset);
+	*octets_r = range->octets;
+	*start_r = range->offset;
 	return 1;
 }

@@ -47,34 +47,6 @@ struct pgbox_octets_batch {
 	struct pgbox_db_started *started;
 };
 
-static struct pgbox_octets *octets_alloc(size_t size)
-{
-	struct pgbox_octets *octets;
-
-	octets = i_malloc(sizeof(*octets) + size);
-	octets->refcount = 1;
-	octets->size = size;
-	return octets;
-}
-
-void pgbox_octets_ref(struct pgbox_octets *octets)
-{
-	i_assert(octets->refcount > 0);
-	octets->refcount++;
-}
-
-void pgbox_octets_unref(struct pgbox_octets **_octets)
-{
-	struct pgbox_octets *octets = *_octets;
-
-	if (octets == NULL)
-		return;
-	*_octets = NULL;
-	i_assert(octets->refcount > 0);
-	if (--octets->refcount == 0)
-		i_free(octets);
-}
-
 void pgbox_window_mail_drop_octets(struct pgbox_mail_window *window,
 				   struct pgbox_window_mail *wmail)
 {
@@ -139,7 +111,7 @@ octets_batch_add_read(struct pgbox_octets_batch *batch,
 	struct octets_read *read = array_append_space(&batch->reads);
 
 	read->message_id = info->message_id;
-	read->octets = octets_alloc(info_get_extent_size(info, batch->extent));
+	read->octets = pgbox_octets_alloc(info_get_extent_size(info, batch->extent));
 }
 
 /* Chooses the mails from seq up to last_uid that are read in one go. The first one

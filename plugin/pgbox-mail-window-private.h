@@ -4,6 +4,7 @@
 /* What the pgbox-mail-window files share. */
 
 #include "pgbox-mail-window.h"
+#include "pgbox-octets.h"
 
 struct mail_index_view;
 

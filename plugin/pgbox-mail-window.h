@@ -11,18 +11,8 @@
 struct mail;
 struct pgbox_mailbox;
 struct pgbox_mail_window;
+struct pgbox_octets;
 struct pgbox_range_cache;
-
-/* Bytes from the start of a message, shared by those who read them. */
-struct pgbox_octets {
-	int refcount;
-	size_t size;
-	unsigned char data[];
-};
-
-void pgbox_octets_ref(struct pgbox_octets *octets);
-/* *octets may be NULL. */
-void pgbox_octets_unref(struct pgbox_octets **octets);
 
 /* Returns the mailbox's window, which is created if there is none. The mailbox
    must have been looked up. */

@@ -6,6 +6,7 @@
 #include "istream-private.h"
 #include "pgbox-db.h"
 #include "pgbox-mail-range.h"
+#include "pgbox-octets.h"
 #include "pgbox-text-istream.h"
 
 struct text_istream {
@@ -37,8 +38,9 @@ static ssize_t text_istream_read(struct istream_private *stream)
 		container_of(stream, struct text_istream, istream);
 	uoff_t offset = stream->istream.v_offset + (stream->pos - stream->skip);
 	struct pgbox_db_failure failure;
-	const unsigned char *data;
+	struct pgbox_octets *octets;
 	size_t size, space;
+	uoff_t start;
 	int ret;
 
 	if (offset >= tstream->size) {
@@ -48,7 +50,7 @@ static ssize_t text_istream_read(struct istream_private *stream)
 	if (!i_stream_try_alloc(stream, 1, &space))
 		return -2;
 	ret = pgbox_range_cache_read(tstream->ranges, tstream->message_id,
-				     tstream->size, offset, &data, &size,
+				     tstream->size, offset, &octets, &start,
 				     &failure);
 	if (ret <= 0) {
 		stream->istream.stream_errno = ret == 0 ? ENOENT :
@@ -58,8 +60,9 @@ static ssize_t text_istream_read(struct istream_private *stream)
 				    failure.message);
 		return -1;
 	}
-	size = I_MIN(size, space);
-	memcpy(stream->w_buffer + stream->pos, data, size);
+	size = I_MIN(octets->size - (offset - start), space);
+	memcpy(stream->w_buffer + stream->pos, octets->data + (offset - start),
+	       size);
 	stream->pos += size;
 	return size;
 }

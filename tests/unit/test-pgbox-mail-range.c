@@ -156,14 +156,19 @@ read_on(struct pgbox_range_cache *cache, int64_t message_id, uoff_t size,
 	uoff_t offset, uoff_t end)
 {
 	struct pgbox_db_failure failure;
+	struct pgbox_octets *octets;
 	const unsigned char *data;
 	size_t data_size;
+	uoff_t start;
 
 	while (offset < end) {
 		assert_int_equal(
 			pgbox_range_cache_read(cache, message_id, size, offset,
-					       &data, &data_size, &failure), 1);
-		assert_true(data_size > 0 && offset + data_size <= size);
+					       &octets, &start, &failure), 1);
+		assert_true(start <= offset && offset < start + octets->size);
+		assert_true(start + octets->size <= size);
+		data = octets->data + (offset - start);
+		data_size = octets->size - (offset - start);
 		assert_int_equal(data[0], byte_at(message_id, offset));
 		assert_int_equal(data[data_size - 1],
 				 byte_at(message_id, offset + data_size - 1));
@@ -259,13 +264,14 @@ static void test_failed_range_is_not_kept(void **state ATTR_UNUSED)
 {
 	struct pgbox_range_cache *cache = start();
 	struct pgbox_db_failure failure;
-	const unsigned char *data;
-	size_t size;
+	struct pgbox_octets *octets;
+	uoff_t start_offset;
 
 	for (query_ret = -1; query_ret <= 0; query_ret++) {
 		assert_int_equal(
-			pgbox_range_cache_read(cache, 1, 1000, 0, &data, &size,
-					       &failure), query_ret);
+			pgbox_range_cache_read(cache, 1, 1000, 0, &octets,
+					       &start_offset, &failure),
+			query_ret);
 	}
 	assert_int_equal(query_count, 2);
 	query_ret = 1;
@@ -279,8 +285,8 @@ static void test_failed_reading_ahead_is_done_again(void **state ATTR_UNUSED)
 	struct pgbox_range_cache *cache = start();
 	struct pgbox_db_failure failure;
 	uoff_t size = 10 * PGBOX_CHUNK_BYTES;
-	const unsigned char *data;
-	size_t data_size;
+	struct pgbox_octets *octets;
+	uoff_t start_offset;
 
 	started_error = PGBOX_DB_ERROR_UNCERTAIN;
 	read_on(cache, 1, size, 0, 4 * PGBOX_CHUNK_BYTES);
@@ -290,7 +296,7 @@ static void test_failed_reading_ahead_is_done_again(void **state ATTR_UNUSED)
 	started_error = PGBOX_DB_ERROR_TIMEOUT;
 	assert_int_equal(
 		pgbox_range_cache_read(cache, 1, size, 4 * PGBOX_CHUNK_BYTES,
-				       &data, &data_size, &failure), -1);
+				       &octets, &start_offset, &failure), -1);
 	read_on(cache, 1, size, 4 * PGBOX_CHUNK_BYTES, 5 * PGBOX_CHUNK_BYTES);
 	pgbox_range_cache_deinit(&cache);
 }
