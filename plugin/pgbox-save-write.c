@@ -15,8 +15,10 @@ struct pgbox_save_writer {
 	struct pgbox_save_context *ctx;
 	struct pgbox_db *db;
 	struct pgbox_mailbox_id id;
-	/* all mails of the transaction, one after the other */
+	/* all mails of the transaction, by ascending UIDs, and where they are in
+	   ctx->mails */
 	const struct pgbox_new_mail *mails;
+	ARRAY(const struct pgbox_save_mail *) sorted;
 	unsigned int count;
 	/* of the last run of copies */
 	int64_t operation;
@@ -128,6 +130,14 @@ save_settle(struct pgbox_save_writer *writer, const struct pgbox_db_failure *los
 	return 0;
 }
 
+/* If not, pgbox_save_prepare_commit() has seen to it. */
+static bool move_is_from_elsewhere(const struct pgbox_save_context *ctx,
+				   const struct pgbox_save_mail *save_mail)
+{
+	return save_mail->move_source != NULL &&
+		save_mail->move_source != ctx->ctx.transaction;
+}
+
 /* A move's source is expunged by the same statement, if it still is to be:
    plugins may have decided otherwise. */
 static void moves_prepare(struct pgbox_save_context *ctx)
@@ -135,10 +145,11 @@ static void moves_prepare(struct pgbox_save_context *ctx)
 	struct pgbox_save_mail *save_mail;
 
 	array_foreach_modifiable(&ctx->mails, save_mail) {
-		save_mail->mail.move = save_mail->move_source != NULL &&
-			pgbox_transaction_expunges(
-				pgbox_transaction_get(save_mail->move_source),
-				save_mail->mail.source_uid);
+		if (!move_is_from_elsewhere(ctx, save_mail))
+			continue;
+		save_mail->mail.move = pgbox_transaction_expunges(
+			pgbox_transaction_get(save_mail->move_source),
+			save_mail->mail.source_uid);
 	}
 }
 
@@ -150,9 +161,11 @@ static void moves_finish(struct pgbox_save_context *ctx)
 	array_foreach(&ctx->mails, save_mail) {
 		if (!save_mail->mail.move)
 			continue;
-		pgbox_transaction_forget_expunge(
-			pgbox_transaction_get(save_mail->move_source),
-			save_mail->mail.source_uid);
+		if (move_is_from_elsewhere(ctx, save_mail)) {
+			pgbox_transaction_forget_expunge(
+				pgbox_transaction_get(save_mail->move_source),
+				save_mail->mail.source_uid);
+		}
 		source = PGBOX_MAILBOX(save_mail->move_source->box);
 		source->sync_wanted = TRUE;
 		if (source != told) {
@@ -177,6 +190,57 @@ save_set_failure(struct pgbox_save_context *ctx,
 	}
 }
 
+/* By the UID that is wanted, those that want none last, and then in the order in
+   which they came */
+static int save_mail_cmp(const struct pgbox_save_mail *const *mail1,
+			 const struct pgbox_save_mail *const *mail2)
+{
+	uint32_t uid1 = (*mail1)->mail.uid - 1, uid2 = (*mail2)->mail.uid - 1;
+
+	if (uid1 != uid2)
+		return uid1 < uid2 ? -1 : 1;
+	return *mail1 < *mail2 ? -1 : 1;
+}
+
+/* The database gives ascending UIDs, and dsync does not save in their order. */
+static void writer_sort_mails(struct pgbox_save_writer *writer)
+{
+	struct pgbox_new_mail *mails =
+		t_new(struct pgbox_new_mail, writer->count);
+	const struct pgbox_save_mail *save_mail;
+	unsigned int i = 0;
+
+	t_array_init(&writer->sorted, writer->count);
+	array_foreach(&writer->ctx->mails, save_mail)
+		array_push_back(&writer->sorted, &save_mail);
+	array_sort(&writer->sorted, save_mail_cmp);
+	array_foreach_elem(&writer->sorted, save_mail)
+		mails[i++] = save_mail->mail;
+	writer->mails = mails;
+}
+
+/* Brings the UIDs into the order in which the mails were saved. */
+static void
+writer_sort_uids(const struct pgbox_save_writer *writer,
+		 ARRAY_TYPE(pgbox_int64) *uids)
+{
+	const struct pgbox_save_mail *first =
+		array_front(&writer->ctx->mails);
+	const struct pgbox_save_mail *const *sorted =
+		array_front(&writer->sorted);
+	int64_t *saved;
+	unsigned int i;
+
+	/* they may be unknown */
+	if (array_count(uids) != writer->count)
+		return;
+	saved = t_new(int64_t, writer->count);
+	for (i = 0; i < writer->count; i++)
+		saved[sorted[i] - first] = array_idx_elem(uids, i);
+	array_clear(uids);
+	array_append(uids, saved, writer->count);
+}
+
 int pgbox_save_write(struct pgbox_save_context *ctx,
 		     struct pgbox_add_result *result_r)
 {
@@ -185,17 +249,11 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 		.db = ctx->mbox->storage->db,
 		.count = array_count(&ctx->mails),
 	};
-	struct pgbox_new_mail *mails =
-		t_new(struct pgbox_new_mail, writer.count);
-	const struct pgbox_save_mail *save_mail;
 	struct pgbox_db_failure failure;
-	unsigned int i = 0;
 	int ret;
 
 	moves_prepare(ctx);
-	array_foreach(&ctx->mails, save_mail)
-		mails[i++] = save_mail->mail;
-	writer.mails = mails;
+	writer_sort_mails(&writer);
 
 	ret = writer_run(&writer, result_r, &failure);
 	if (ret < 0 && failure.error == PGBOX_DB_ERROR_NOT_FOUND &&
@@ -213,6 +271,7 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 		if (save_settle(&writer, &failure, result_r) < 0)
 			return -1;
 	}
+	writer_sort_uids(&writer, &result_r->uids);
 	moves_finish(ctx);
 	pgbox_storage_changed(ctx->mbox->storage, ctx->mbox->guid);
 	return 0;

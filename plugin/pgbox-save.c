@@ -284,6 +284,22 @@ static void save_free(struct pgbox_save_context *ctx)
 	i_free(ctx);
 }
 
+/* The transaction moves a mail within its mailbox, as dsync does: nothing is left
+   of its expunges when the mails are added, so the one that the move does is
+   taken out of them now. */
+static void save_mail_take_own_expunge(struct pgbox_save_mail *save_mail)
+{
+	struct pgbox_transaction *pt =
+		pgbox_transaction_get(save_mail->move_source);
+
+	save_mail->mail.move =
+		pgbox_transaction_expunges(pt, save_mail->mail.source_uid);
+	if (save_mail->mail.move) {
+		pgbox_transaction_forget_expunge(pt,
+			save_mail->mail.source_uid);
+	}
+}
+
 void pgbox_save_prepare_commit(struct mail_save_context *_ctx)
 {
 	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
@@ -298,6 +314,8 @@ void pgbox_save_prepare_commit(struct mail_save_context *_ctx)
 
 	t_array_init(&indexes, 8);
 	array_foreach_modifiable(&ctx->mails, save_mail) {
+		if (save_mail->move_source == _ctx->transaction)
+			save_mail_take_own_expunge(save_mail);
 		rec = mail_index_lookup(view, save_mail->seq);
 		save_mail->mail.flags = rec->flags & MAIL_FLAGS_NONRECENT;
 		mail_index_lookup_keywords(view, save_mail->seq, &indexes);
@@ -319,11 +337,20 @@ save_set_uids(struct pgbox_save_context *ctx,
 {
 	struct mail_transaction_commit_changes *changes =
 		ctx->ctx.transaction->changes;
+	struct seq_range *range;
 	const int64_t *uid;
 
 	changes->uid_validity = result->uid_validity;
-	array_foreach(&result->uids, uid)
-		seq_range_array_add(&changes->saved_uids, *uid);
+	/* in the order of the mails, which need not be that of the UIDs */
+	array_foreach(&result->uids, uid) {
+		range = array_count(&changes->saved_uids) == 0 ? NULL :
+			array_back_modifiable(&changes->saved_uids);
+		if (range == NULL || *uid != range->seq2 + 1) {
+			range = array_append_space(&changes->saved_uids);
+			range->seq1 = *uid;
+		}
+		range->seq2 = *uid;
+	}
 }
 
 /* The records were for plugins to look at; the last ones are dropped from a

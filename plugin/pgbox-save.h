@@ -20,8 +20,8 @@ struct pgbox_save_mail {
 	struct istream *spool;
 	/* own: memory behind spool, and behind mail.data; or NULL */
 	buffer_t *octets, *stored;
-	/* foreign: the transaction that the source of a move belongs to. It
-	   outlives this one, because IMAP commits it afterwards. */
+	/* foreign: the transaction that the source of a move belongs to. It is
+	   this one, or outlives it, because IMAP commits it afterwards. */
 	struct mailbox_transaction_context *move_source;
 };
 

@@ -132,6 +132,22 @@ def test_sync_both_ways(source, frontend_a, user):
     assert b"FromLeft" in flags[0] and b"FromRight" in flags[1]
 
 
+def test_sync_of_conflicting_uids(source, frontend_a, frontend_b, user):
+    """Mails that have the UIDs of others move to new ones: dsync adds the highest UIDs first."""
+    for server, numbers in ((source, (1, 2, 3)), (frontend_a, (4, 5))):
+        with server.imap(user) as imap:
+            for number in numbers:
+                imap.append("INBOX", messages.numbered(number))
+        server.doveadm("mailbox", "update", "-u", user, "--uid-validity", "2000000000", "INBOX")
+    frontend_a.doveadm("sync", "-1", "-R", "-u", user, location(source, user))
+    with frontend_b.imap(user) as imap:
+        imap.select("INBOX")
+        mails = imap.fetch("1:*", "BODY.PEEK[]")
+    assert sorted(mails) == [3, 4, 5, 6, 7]
+    octets = [values["BODY[]"] for values in mails.values()]
+    assert [octets.count(messages.numbered(number)) for number in range(1, 6)] == [1] * 5
+
+
 def test_import(source, frontend_a, user):
     fill(source, user)
     frontend_a.doveadm("import", "-u", user, location(source, user), "imported", "mailbox", "INBOX")
