@@ -374,10 +374,10 @@ window_take_infos(struct pgbox_mail_window *window,
 		/* another query may have been faster */
 		if (pgbox_window_find(window, info.uid) == NULL)
 			(void)pgbox_window_batch_add(window, infos, &info);
-		if (chunk.data != NULL || info.size == 0) {
+		if (chunk.data != NULL || info.size == 0)
 			octets_batch_add_read(batch, &info);
+		if (chunk.data != NULL)
 			array_push_back(dest, &chunk);
-		}
 	}
 	octets_reads_sort(&batch->reads);
 
@@ -564,7 +564,9 @@ int pgbox_mail_window_get_octets(struct mail *mail,
 		} T_END;
 		if (ret < 0)
 			return -1;
-		if (!window_mail_has_octets(wmail, extent))
+		/* what came with the bytes may have taken its place */
+		wmail = pgbox_window_find(window, mail->uid);
+		if (wmail == NULL || !window_mail_has_octets(wmail, extent))
 			return 0;
 	}
 	if (wmail->unused_ahead == ahead) {

@@ -299,8 +299,7 @@ fake_start_mails(struct pgbox_db *db,
 		NULL : started_create(chunks);
 }
 
-bool fake_mails_next(struct pgbox_message_chunks *chunks,
-		     pool_t pool ATTR_UNUSED,
+bool fake_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
 		     struct pgbox_message_info *info_r,
 		     struct pgbox_message_chunk *chunk_r)
 {
@@ -311,6 +310,7 @@ bool fake_mails_next(struct pgbox_message_chunks *chunks,
 	info_r->message_id = chunk_r->message_id;
 	info_r->size = mail_size;
 	info_r->header_size = header_size;
+	info_r->envelope = p_malloc(pool, envelope_size + 1);
 	if (chunks->data_size == 0)
 		chunk_r->data = NULL;
 	return TRUE;
@@ -547,6 +547,27 @@ static void test_bodies_are_read_ahead(void **state ATTR_UNUSED)
 	assert_int_equal(last_message_id, 21000);
 }
 
+/* What comes with the octets of a mail may drop what was known of it. */
+static void test_bodies_drop_what_was_known(void **state ATTR_UNUSED)
+{
+	struct pgbox_octets *octets;
+	uint32_t uid;
+
+	test_mbox.search_last_uid = MAX_MAILS * 10;
+	mail_size = 1000;
+	read_octets(1, 20, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+	assert_non_null(test_mbox.window->coming);
+	uid = *array_front(&test_mbox.window->coming->uids);
+	envelope_size = 100000;
+	read_infos(uid / 10, uid / 10, 1);
+	assert_int_equal(
+		pgbox_mail_window_get_octets(mail_at(uid / 10),
+					     PGBOX_MESSAGE_EXTENT_WHOLE,
+					     &octets), 0);
+	assert_null(pgbox_mail_window_find_info(mail_at(uid / 10)));
+	read_octets(uid / 10, uid / 10, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
+}
+
 static void test_lone_body_is_one_query(void **state ATTR_UNUSED)
 {
 	const struct pgbox_message_info *info = NULL;
@@ -743,6 +764,7 @@ int main(void)
 		window_test(test_headers_of_a_listing),
 		window_test(test_bodies_of_a_listing),
 		window_test(test_bodies_are_read_ahead),
+		window_test(test_bodies_drop_what_was_known),
 		window_test(test_lone_body_is_one_query),
 		window_test(test_bodies_of_mails_that_are_gone),
 		window_test(test_lone_body_is_not_followed),
