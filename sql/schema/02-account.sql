@@ -60,14 +60,16 @@ create table pgbox.mailbox (
     deleted_at timestamptz,
     constraint mailbox_pkey primary key (account_id, mailbox_id),
     constraint mailbox_account_fkey foreign key (account_id)
-        references pgbox.account (account_id) on delete cascade,
-    constraint mailbox_guid_key unique (account_id, guid)
+        references pgbox.account (account_id) on delete cascade
 )
 -- Every change of a mail updates this row: room for HOT updates, and a vacuum
 -- that does not wait until a fifth of the table is dead.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 
+-- A deleted mailbox keeps its row, but neither its name nor its GUID.
 create unique index mailbox_name_key on pgbox.mailbox (account_id, name)
+    where deleted_at is null;
+create unique index mailbox_guid_key on pgbox.mailbox (account_id, guid)
     where deleted_at is null;
 -- For the purge of deleted mailboxes.
 create index mailbox_deleted_idx on pgbox.mailbox (deleted_at)

@@ -23,15 +23,17 @@ refused() {
 	[ "$wanted" -eq 2 ] || [ "$(wc -l <"$work/refused")" -ge 2 ] || { echo "no advice"; return 1; }
 }
 
-# A copy of the SQL directory that has a second version: a migration and, in
-# the baseline, what it leads to.
+# A copy of the SQL directory that has one more version: a migration and, in
+# the baseline, what it leads to. Sets version, next and migration.
 next_version() {
 	rm -rf "$work/next"
 	cp -r "$sql" "$work/next"
 	chmod -R u+w "$work/next"
-	echo 2 >"$work/next/schema-version"
-	mkdir -p "$work/next/migrate"
-	cat >"$work/next/migrate/0002-made-up.sql" <<-'SQL'
+	version=$(cat "$sql/schema-version")
+	next=$((version + 1))
+	echo "$next" >"$work/next/schema-version"
+	migration=$work/next/migrate/$(printf '%04d' "$next")-made-up.sql
+	cat >"$migration" <<-'SQL'
 		-- What a migration may be: a new column, a new table.
 		alter table pgbox.account add column note text;
 		comment on column pgbox.account.note is 'Made up.';
@@ -71,7 +73,7 @@ fingerprint() {
 test_install() {
 	schema version | grep -F 'no pgbox schema'
 	schema install | grep -F 'installed schema version'
-	schema version | grep -F 'schema version 1,'
+	schema version | grep -F "schema version $(cat "$sql/schema-version"),"
 	schema verify | grep -F 'checks passed'
 }
 
@@ -107,10 +109,10 @@ test_migrated_and_fresh_schema_are_equal() {
 	next_version
 	schema install
 	query "select pgbox.account_open('anna', true)"
-	"$work/next/pgbox-schema" upgrade --dsn dbname=tool | grep -F 'from schema version 1 to 2'
+	"$work/next/pgbox-schema" upgrade --dsn dbname=tool | grep -F "from schema version $version to $next"
 	fingerprint tool >"$work/migrated"
 	[ "$(query 'select name from pgbox.account')" = anna ]
-	[ "$(query "select string_agg(version::text, ' ' order by version) from pgbox.schema_version")" = "1 2" ]
+	[ "$(query "select string_agg(version::text, ' ' order by version) from pgbox.schema_version")" = "$version $next" ]
 	"$work/next/pgbox-schema" verify --dsn dbname=tool | grep -F 'checks passed'
 	"$work/next/pgbox-schema" upgrade --dsn dbname=tool | grep -F 'is current'
 	psql -Xqw -d postgres -c 'drop database if exists fresh with (force)' -c 'create database fresh'
@@ -119,21 +121,37 @@ test_migrated_and_fresh_schema_are_equal() {
 	psql -Xqw -d postgres -c 'drop database fresh with (force)'
 }
 
+# What a frontend knows of the schema it has asked when it connected.
+test_upgrade_ends_connections_of_frontends() {
+	local frontend
+	next_version
+	schema install
+	coproc frontend { PGAPPNAME=pgbox/imap psql -XAtqw -d tool; }
+	echo 'select 1;' >&"${frontend[1]}"
+	read -r _ <&"${frontend[0]}"
+	schema upgrade | grep -F 'is current'
+	echo 'select 2;' >&"${frontend[1]}"
+	read -r _ <&"${frontend[0]}"
+	"$work/next/pgbox-schema" upgrade --dsn dbname=tool
+	echo 'select 3;' >&"${frontend[1]}"
+	! read -r _ <&"${frontend[0]}"
+}
+
 test_a_failing_migration_leaves_the_old_version() {
 	next_version
-	echo 'select 1 / 0;' >>"$work/next/migrate/0002-made-up.sql"
+	echo 'select 1 / 0;' >>"$migration"
 	schema install
 	fingerprint tool >"$work/first"
 	refused 1 'division by zero' "$work/next/pgbox-schema" upgrade --dsn dbname=tool
 	fingerprint tool | diff "$work/first" -
-	schema version | grep -F 'schema version 1,'
+	schema version | grep -F "schema version $version,"
 }
 
 test_a_missing_migration_is_refused() {
 	next_version
-	rm "$work/next/migrate/0002-made-up.sql"
+	rm "$migration"
 	schema install
-	refused 1 'the migration to version 2 is missing' "$work/next/pgbox-schema" upgrade --dsn dbname=tool
+	refused 1 "the migration to version $next is missing" "$work/next/pgbox-schema" upgrade --dsn dbname=tool
 }
 
 test_an_older_schema_is_only_upgraded() {
