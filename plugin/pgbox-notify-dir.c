@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "eacces-error.h"
 #include "ioloop.h"
+#include "pgbox-notify-changes.h"
 #include "pgbox-notify-dir.h"
 #include "pgbox-notify-file.h"
 
@@ -38,7 +39,8 @@ struct pgbox_notify_dir {
 	bool walk_again;
 
 	struct timeout *to_clean_up;
-	bool alive;
+	/* NULL while notifications don't come in */
+	struct pgbox_notify_changes *changes;
 
 	time_t last_error_time;
 	unsigned int hidden_errors;
@@ -75,12 +77,8 @@ int pgbox_notify_dir_prepare(const char *path, uid_t uid, gid_t gid,
 	return 0;
 }
 
-static void log_error(struct pgbox_notify_dir *dir, const char *func,
-		      const char *path)
+static void log_error_text(struct pgbox_notify_dir *dir, const char *error)
 {
-	const char *error = errno == EACCES ? eacces_error_get(func, path) :
-		t_strdup_printf("%s(%s) failed: %m", func, path);
-
 	if (ioloop_time - dir->last_error_time < ERROR_INTERVAL_SECS) {
 		dir->hidden_errors++;
 		return;
@@ -90,6 +88,13 @@ static void log_error(struct pgbox_notify_dir *dir, const char *func,
 		dir->hidden_errors);
 	dir->last_error_time = ioloop_time;
 	dir->hidden_errors = 0;
+}
+
+static void log_error(struct pgbox_notify_dir *dir, const char *func,
+		      const char *path)
+{
+	log_error_text(dir, errno == EACCES ? eacces_error_get(func, path) :
+		       t_strdup_printf("%s(%s) failed: %m", func, path));
 }
 
 /* Never creates one: nobody watches a file that isn't there. */
@@ -114,6 +119,25 @@ void pgbox_notify_dir_wake(struct pgbox_notify_dir *dir, const char *name)
 	T_BEGIN {
 		wake_file(dir, t_strconcat(dir->path, "/", name, NULL));
 	} T_END;
+}
+
+/* Nobody may believe a table that is wrong. */
+static void changes_failed(struct pgbox_notify_dir *dir, const char *error)
+{
+	log_error_text(dir, error);
+	pgbox_notify_changes_destroy(&dir->changes);
+}
+
+void pgbox_notify_dir_changed(struct pgbox_notify_dir *dir, const char *name,
+			      uint64_t writer)
+{
+	const char *error;
+
+	/* before the file: who is woken by it asks */
+	if (dir->changes != NULL &&
+	    pgbox_notify_changes_add(dir->changes, name, writer, &error) < 0)
+		changes_failed(dir, error);
+	pgbox_notify_dir_wake(dir, name);
 }
 
 /*
@@ -190,8 +214,13 @@ static void walk_more(struct pgbox_notify_dir *dir)
 	}
 }
 
-void pgbox_notify_dir_wake_all(struct pgbox_notify_dir *dir)
+void pgbox_notify_dir_changed_all(struct pgbox_notify_dir *dir)
 {
+	const char *error;
+
+	if (dir->changes != NULL &&
+	    pgbox_notify_changes_add_all(dir->changes, &error) < 0)
+		changes_failed(dir, error);
 	if (dir->walk == NULL)
 		walk_begin(dir, TRUE);
 	else
@@ -208,28 +237,28 @@ static void clean_up_timeout(struct pgbox_notify_dir *dir)
  * Life
  */
 
+static const char *alive_path(const struct pgbox_notify_dir *dir)
+{
+	return t_strconcat(dir->path, "/"PGBOX_NOTIFY_ALIVE_NAME, NULL);
+}
+
 void pgbox_notify_dir_set_alive(struct pgbox_notify_dir *dir, bool alive)
 {
-	const char *path;
-	int fd;
+	const char *error;
 
-	/* what the last process has left is not ours */
-	if (!alive && !dir->alive)
-		return;
-	dir->alive = alive;
-	path = t_strconcat(dir->path, "/"PGBOX_NOTIFY_ALIVE_NAME, NULL);
 	if (!alive) {
-		i_unlink_if_exists(path);
+		pgbox_notify_changes_destroy(&dir->changes);
 		return;
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd == -1) {
-		log_error(dir, "open", path);
-		return;
+	if (dir->changes != NULL &&
+	    pgbox_notify_changes_touch(dir->changes, &error) < 0)
+		changes_failed(dir, error);
+	if (dir->changes == NULL) {
+		dir->changes = pgbox_notify_changes_create(
+			alive_path(dir), &error);
+		if (dir->changes == NULL)
+			log_error_text(dir, error);
 	}
-	if (futimens(fd, NULL) < 0)
-		log_error(dir, "futimens", path);
-	i_close_fd(&fd);
 }
 
 struct pgbox_notify_dir *pgbox_notify_dir_init(const char *path)
@@ -240,8 +269,7 @@ struct pgbox_notify_dir *pgbox_notify_dir_init(const char *path)
 	dir->to_clean_up = timeout_add(CLEAN_UP_INTERVAL_MSECS,
 				       clean_up_timeout, dir);
 	/* the one that a killed process may have left */
-	dir->alive = TRUE;
-	pgbox_notify_dir_set_alive(dir, FALSE);
+	i_unlink_if_exists(alive_path(dir));
 	return dir;
 }
 

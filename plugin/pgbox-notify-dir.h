@@ -16,8 +16,12 @@ void pgbox_notify_dir_deinit(struct pgbox_notify_dir **dir);
 
 /* Wakes who watches the file of this name, if there is one. */
 void pgbox_notify_dir_wake(struct pgbox_notify_dir *dir, const char *name);
-/* Wakes all, a few at a time. */
-void pgbox_notify_dir_wake_all(struct pgbox_notify_dir *dir);
+/* Something of this name was changed: wakes who watches, and tells who asks
+   whether it was. writer as in pgbox_notify_changes_add() */
+void pgbox_notify_dir_changed(struct pgbox_notify_dir *dir, const char *name,
+			      uint64_t writer);
+/* Anything may have changed: wakes all, a few at a time. */
+void pgbox_notify_dir_changed_all(struct pgbox_notify_dir *dir);
 /* Says whether notifications come in. To be called again and again while they
    do. */
 void pgbox_notify_dir_set_alive(struct pgbox_notify_dir *dir, bool alive);

@@ -16,8 +16,9 @@
 #define PGBOX_NOTIFY_FIFO_NAME "pgbox-notify"
 #define PGBOX_NOTIFY_DIR_NAME "pgbox"
 
-/* In pgbox_notify_dir. The service touches it as long as notifications come
-   in; while it is younger than the maximum, who waits need not ask often. */
+/* In pgbox_notify_dir: the table of changes (pgbox-notify-changes.h). The service
+   has it locked, and touches it as long as notifications come in; while it is
+   younger than the maximum, who waits need not ask often. */
 #define PGBOX_NOTIFY_ALIVE_NAME ".alive"
 #define PGBOX_NOTIFY_ALIVE_INTERVAL_SECS 10
 #define PGBOX_NOTIFY_ALIVE_MAX_AGE_SECS 35
@@ -38,6 +39,10 @@
 /* A wake-up file that was neither written nor opened for watching for so long
    is removed; one that is still watched is made again. */
 #define PGBOX_NOTIFY_FILE_MAX_AGE_SECS (24 * 60 * 60)
+
+/* Before the names in a line of the FIFO: this character and a number in hex
+   digits, which the sender knows its own changes by. It may be left out. */
+#define PGBOX_NOTIFY_WRITER_PREFIX '='
 
 const char *pgbox_notify_mailbox_name(const guid_128_t guid);
 const char *pgbox_notify_account_name(const char *account);

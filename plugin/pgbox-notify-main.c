@@ -50,18 +50,18 @@ static void server_notified(const char *payload)
 
 	text_wake_later();
 	if (strcmp(payload, PGBOX_NOTIFY_PAYLOAD_ALL) == 0) {
-		pgbox_notify_dir_wake_all(notify_dir);
+		pgbox_notify_dir_changed_all(notify_dir);
 		return;
 	}
 	for (names = t_strsplit(payload, " "); *names != NULL; names++) {
 		if (pgbox_notify_name_is_valid(*names))
-			pgbox_notify_dir_wake(notify_dir, *names);
+			pgbox_notify_dir_changed(notify_dir, *names, 0);
 	}
 }
 
 static void server_began(void)
 {
-	pgbox_notify_dir_wake_all(notify_dir);
+	pgbox_notify_dir_changed_all(notify_dir);
 	pgbox_notify_queue_retry(notify_queue);
 }
 
@@ -87,10 +87,10 @@ static const struct pgbox_notify_server_callbacks server_callbacks = {
  * From this host
  */
 
-static void queue_changed(const char *name)
+static void queue_changed(const char *name, uint64_t writer)
 {
 	text_wake_later();
-	pgbox_notify_dir_wake(notify_dir, name);
+	pgbox_notify_dir_changed(notify_dir, name, writer);
 }
 
 /* All services listen to all databases, so any of them will do. */

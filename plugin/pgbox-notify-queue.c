@@ -126,11 +126,12 @@ void pgbox_notify_queue_retry(struct pgbox_notify_queue *queue)
  * Collecting
  */
 
-static void queue_add(struct pgbox_notify_queue *queue, const char *name)
+static void queue_add(struct pgbox_notify_queue *queue, const char *name,
+		      uint64_t writer)
 {
 	char *dup;
 
-	queue->callbacks->changed(name);
+	queue->callbacks->changed(name, writer);
 	if (queue->all || hash_table_lookup(queue->names, name) != NULL)
 		return;
 	if (hash_table_count(queue->names) >= MAX_NAMES) {
@@ -146,11 +147,17 @@ static void queue_add(struct pgbox_notify_queue *queue, const char *name)
 static void queue_line(struct pgbox_notify_queue *queue, const char *line)
 {
 	const char *const *names = t_strsplit_spaces(line, " ");
+	uint64_t writer = 0;
 
+	/* anybody can write to the FIFO */
+	if (*names != NULL && **names == PGBOX_NOTIFY_WRITER_PREFIX) {
+		if (str_to_uint64_hex(*names + 1, &writer) < 0)
+			return;
+		names++;
+	}
 	for (; *names != NULL; names++) {
-		/* anybody can write to the FIFO */
 		if (pgbox_notify_name_is_valid(*names))
-			queue_add(queue, *names);
+			queue_add(queue, *names, writer);
 	}
 }
 

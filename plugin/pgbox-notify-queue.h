@@ -11,8 +11,8 @@
 struct pgbox_notify_queue;
 
 struct pgbox_notify_queue_callbacks {
-	/* Called for each name that comes in */
-	void (*changed)(const char *name);
+	/* Called for each name that comes in, and who told it (0: unknown) */
+	void (*changed)(const char *name, uint64_t writer);
 	/* Sends payloads. Returns 0, or -1 if it can't be done now. */
 	int (*send)(const char *const *payloads, unsigned int count);
 };

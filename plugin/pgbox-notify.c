@@ -6,6 +6,7 @@
 #include "eacces-error.h"
 #include "ioloop.h"
 #include "mail-user.h"
+#include "randgen.h"
 #include "pgbox-compat.h"
 #include "pgbox-notify.h"
 #include "pgbox-notify-file.h"
@@ -29,6 +30,10 @@ struct pgbox_notify {
 	const char *account_name;
 	/* tell others what we have changed */
 	bool enabled;
+
+	struct pgbox_notify_table *table;
+	/* what the service knows our changes by */
+	uint64_t writer;
 
 	/* the FIFO, -1 if it is not open */
 	int fd;
@@ -56,6 +61,9 @@ pgbox_notify_init(pool_t pool, struct mail_user *user,
 	notify->account_name =
 		p_strdup(pool, pgbox_notify_account_name(account));
 	notify->enabled = set->notify;
+	notify->table = pgbox_notify_table_init(
+		t_strconcat(notify->dir, "/"PGBOX_NOTIFY_ALIVE_NAME, NULL));
+	random_fill(&notify->writer, sizeof(notify->writer));
 	notify->fd = -1;
 	return notify;
 }
@@ -67,6 +75,7 @@ void pgbox_notify_deinit(struct pgbox_notify **_notify)
 	if (notify == NULL)
 		return;
 	*_notify = NULL;
+	pgbox_notify_table_deinit(&notify->table);
 	i_close_fd(&notify->fd);
 	event_unref(&notify->event);
 }
@@ -133,11 +142,10 @@ void pgbox_notify_changed(struct pgbox_notify *notify, const guid_128_t guid)
 	if (!notify->enabled)
 		return;
 	T_BEGIN {
-		notify_tell(notify, guid == NULL ?
-			    t_strconcat(notify->account_name, "\n", NULL) :
-			    t_strconcat(notify->account_name, " ",
-					pgbox_notify_mailbox_name(guid), "\n",
-					NULL));
+		notify_tell(notify, t_strdup_printf("%c%"PRIx64" %s %s\n",
+			PGBOX_NOTIFY_WRITER_PREFIX, notify->writer,
+			notify->account_name, guid == NULL ? "" :
+			pgbox_notify_mailbox_name(guid)));
 	} T_END;
 }
 
@@ -147,13 +155,22 @@ void pgbox_notify_changed(struct pgbox_notify *notify, const guid_128_t guid)
 
 bool pgbox_notify_is_alive(struct pgbox_notify *notify)
 {
-	const char *path =
-		t_strconcat(notify->dir, "/"PGBOX_NOTIFY_ALIVE_NAME, NULL);
-	struct stat st;
-	time_t now = time(NULL);
+	return pgbox_notify_table_is_alive(notify->table);
+}
 
-	return stat(path, &st) == 0 &&
-		st.st_mtime > now - PGBOX_NOTIFY_ALIVE_MAX_AGE_SECS;
+void pgbox_notify_get_mark(struct pgbox_notify *notify,
+			   struct pgbox_notify_mark *mark_r)
+{
+	pgbox_notify_table_get_mark(notify->table, mark_r);
+}
+
+bool pgbox_notify_is_unchanged(struct pgbox_notify *notify,
+			       const struct pgbox_notify_mark *mark,
+			       const guid_128_t guid, bool own_known)
+{
+	return pgbox_notify_table_is_unchanged(notify->table, mark,
+		pgbox_notify_mailbox_name(guid),
+		own_known ? notify->writer : 0);
 }
 
 static int create_file(struct pgbox_notify *notify, const char *path)

@@ -6,6 +6,7 @@
    fail a command. pgbox-notify-file.h has the whole picture. */
 
 #include "guid.h"
+#include "pgbox-notify-changes.h"
 
 struct mail_user;
 struct pgbox_db;
@@ -24,6 +25,15 @@ void pgbox_notify_changed(struct pgbox_notify *notify, const guid_128_t guid);
 
 /* TRUE if all that is changed anywhere comes in by wake-up files. */
 bool pgbox_notify_is_alive(struct pgbox_notify *notify);
+/* See pgbox_notify_table_get_mark(). */
+void pgbox_notify_get_mark(struct pgbox_notify *notify,
+			   struct pgbox_notify_mark *mark_r);
+/* Returns TRUE if the mailbox was not changed since the mark, as far as
+   notifications have come in. own_known: what this process itself has changed
+   since doesn't count. */
+bool pgbox_notify_is_unchanged(struct pgbox_notify *notify,
+			       const struct pgbox_notify_mark *mark,
+			       const guid_128_t guid, bool own_known);
 /* Returns the path of the wake-up file of a mailbox, or if guid is NULL of the
    account, and sees to it that the file is there. Returns NULL if that can't be
    done, which was logged if it is an error. */
