@@ -173,8 +173,8 @@ int pgbox_attribute_commit(struct mailbox_transaction_context *t)
 	if (!array_is_created(&pt->attributes))
 		return 0;
 	if (pgbox_run_attribute_set(mbox->storage->db,
-				    mbox->storage->account_id,
-				    mbox->mailbox_id, &pt->attributes,
+				    mbox->known.id.account_id,
+				    mbox->known.id.mailbox_id, &pt->attributes,
 				    &failure) < 0) {
 		attribute_set_failure(mbox, &failure);
 		return -1;
@@ -202,8 +202,8 @@ int pgbox_attribute_get(struct mailbox *box,
 	if (!attribute_key_is_valid(key))
 		return 0;
 	ret = pgbox_run_attribute_get(mbox->storage->db,
-				      mbox->storage->account_id,
-				      mbox->mailbox_id,
+				      mbox->known.id.account_id,
+				      mbox->known.id.mailbox_id,
 				      attribute_user(box, type_flags), key,
 				      pool_datastack_create(), &value,
 				      &failure);
@@ -252,8 +252,8 @@ pgbox_attribute_iter_init(struct mailbox *box,
 			MAIL_ERROR_NOTPOSSIBLE;
 	} else if (attribute_key_is_valid(prefix) &&
 		   pgbox_run_attribute_list(mbox->storage->db,
-					    mbox->storage->account_id,
-					    mbox->mailbox_id,
+					    mbox->known.id.account_id,
+					    mbox->known.id.mailbox_id,
 					    attribute_user(box, type_flags),
 					    prefix, pool, &iter->keys,
 					    &failure) < 0) {

@@ -23,7 +23,7 @@ static const struct {
 } sqlstate_table[] = {
 	/* raised by our functions */
 	{ "PB404", PGBOX_DB_ERROR_NOT_FOUND },
-	{ "PB410", PGBOX_DB_ERROR_NOT_FOUND },
+	{ "PB410", PGBOX_DB_ERROR_EXPUNGED },
 	{ "PB409", PGBOX_DB_ERROR_EXISTS },
 	{ "PB400", PGBOX_DB_ERROR_NOT_POSSIBLE },
 	{ "PB413", PGBOX_DB_ERROR_LIMIT },

@@ -34,8 +34,8 @@ enum pgbox_db_error {
 	PGBOX_DB_ERROR_CONFLICT,
 	/* The pgbox functions refused: raised with SQLSTATE PB001 ... (see
 	   sql/README.md). The class of the most frequent ones: */
-	PGBOX_DB_ERROR_NOT_FOUND,	/* PB404 mailbox, mail or account does not exist,
-					   PB410 a mail is expunged */
+	PGBOX_DB_ERROR_NOT_FOUND,	/* PB404 mailbox or account does not exist */
+	PGBOX_DB_ERROR_EXPUNGED,	/* PB410 a mail does not exist any more */
 	PGBOX_DB_ERROR_EXISTS,		/* PB409 name exists already; also 23505 */
 	PGBOX_DB_ERROR_NOT_POSSIBLE,	/* PB400 the request makes no sense */
 	PGBOX_DB_ERROR_LIMIT,		/* PB413, 54000 a limit (UIDs, length) is reached */

@@ -14,12 +14,7 @@
 struct pgbox_destination {
 	/* own */
 	char *key;
-	int64_t account_id;
-	/* the row of the database; uid_next and modseq are lower bounds */
-	int64_t mailbox_id;
-	guid_128_t guid;
-	uint32_t uid_validity, uid_next;
-	uint64_t modseq;
+	struct pgbox_mailbox_known known;
 };
 
 static HASH_TABLE(char *, struct pgbox_destination *) destinations;
@@ -63,7 +58,8 @@ destination_find_usable(const struct pgbox_mailbox *mbox)
 	dest = destination_find(mbox->storage, mbox->box.name);
 	return dest == NULL ||
 		(mbox->storage->account_id != 0 &&
-		 mbox->storage->account_id != dest->account_id) ? NULL : dest;
+		 mbox->storage->account_id != dest->known.id.account_id) ?
+		NULL : dest;
 }
 
 bool pgbox_destination_get(struct pgbox_mailbox *mbox)
@@ -72,12 +68,7 @@ bool pgbox_destination_get(struct pgbox_mailbox *mbox)
 
 	if (dest == NULL)
 		return FALSE;
-	mbox->storage->account_id = dest->account_id;
-	mbox->mailbox_id = dest->mailbox_id;
-	guid_128_copy(mbox->guid, dest->guid);
-	mbox->uid_validity = dest->uid_validity;
-	mbox->uid_next = dest->uid_next;
-	mbox->modseq = dest->modseq;
+	mbox->known = dest->known;
 	return TRUE;
 }
 
@@ -88,7 +79,7 @@ bool pgbox_destination_get_guid(const struct pgbox_mailbox *mbox,
 
 	if (dest == NULL)
 		return FALSE;
-	guid_128_copy(guid_r, dest->guid);
+	guid_128_copy(guid_r, dest->known.guid);
 	return TRUE;
 }
 
@@ -117,12 +108,7 @@ void pgbox_destination_remember(const struct pgbox_mailbox *mbox)
 
 	if (dest == NULL)
 		dest = destination_create(mbox->storage, mbox->box.name);
-	dest->account_id = mbox->storage->account_id;
-	dest->mailbox_id = mbox->mailbox_id;
-	guid_128_copy(dest->guid, mbox->guid);
-	dest->uid_validity = mbox->uid_validity;
-	dest->uid_next = mbox->uid_next;
-	dest->modseq = mbox->modseq;
+	dest->known = mbox->known;
 }
 
 void pgbox_destination_forget(struct pgbox_mailbox *mbox)
@@ -134,8 +120,7 @@ void pgbox_destination_forget(struct pgbox_mailbox *mbox)
 		hash_table_remove(destinations, dest->key);
 		destination_free(dest);
 	}
-	mbox->storage->account_id = 0;
-	mbox->mailbox_id = 0;
+	i_zero(&mbox->known);
 }
 
 void pgbox_destination_deinit(void)

@@ -10,15 +10,15 @@
 
 struct pgbox_mailbox;
 
-/* Fills mbox's row and the storage's account_id. Returns FALSE if they are not
-   known, or if the caller wants to hear now that there is no such mailbox. */
+/* Fills mbox->known. Returns FALSE if it is not remembered, or if the caller wants
+   to hear now that there is no such mailbox. */
 bool pgbox_destination_get(struct pgbox_mailbox *mbox);
-/* The same with only the GUID, and without filling anything */
+/* The same with only the GUID, and without filling anything. */
 bool pgbox_destination_get_guid(const struct pgbox_mailbox *mbox,
 				guid_128_t guid_r);
-/* Remembers mbox's row. */
+/* Remembers mbox->known. */
 void pgbox_destination_remember(const struct pgbox_mailbox *mbox);
-/* What was remembered is wrong: the account is looked up again, too. */
+/* What was remembered is wrong: mbox->known is unknown again. */
 void pgbox_destination_forget(struct pgbox_mailbox *mbox);
 
 void pgbox_destination_deinit(void);

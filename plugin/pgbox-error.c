@@ -40,6 +40,10 @@ static const struct pgbox_error errors[] = {
 		.error = MAIL_ERROR_NOTFOUND,
 		.text = "Mailbox doesn't exist",
 	},
+	[PGBOX_DB_ERROR_EXPUNGED] = {
+		.error = MAIL_ERROR_EXPUNGED,
+		.text = "Some of the requested messages no longer exist.",
+	},
 	[PGBOX_DB_ERROR_EXISTS] = {
 		.error = MAIL_ERROR_EXISTS,
 		.text = "Mailbox already exists",

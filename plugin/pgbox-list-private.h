@@ -40,6 +40,8 @@ struct pgbox_mailbox_list {
 	struct pgbox_mailbox_row last_row;
 	struct pgbox_moment last_read_at;
 	bool last_valid;
+	/* when the last row that pgbox_list_lookup() gave was read */
+	struct pgbox_moment answer_read_at;
 
 	/* The mailbox that is being opened, or NULL, and whose directory that
 	   is: its row may not have been read. */

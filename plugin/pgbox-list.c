@@ -190,6 +190,8 @@ pgbox_list_rows_read(struct mailbox_list *list, struct pgbox_list_rows *rows)
 		return mailbox_list_get_last_mail_error(list) ==
 			MAIL_ERROR_NOTFOUND ? 0 : -1;
 	}
+	/* before the query: what it does not see is newer */
+	pgbox_moment_set(&rows->read_at, storage->notify);
 	if (pgbox_run_mailbox_list(storage->db, storage->account_id,
 				   rows->pool, &rows->rows, &failure) < 0) {
 		pgbox_list_set_failure(list, &failure);
@@ -214,8 +216,6 @@ int pgbox_list_rows_get(struct mailbox_list *_list,
 		rows->refcount = 1;
 		rows->pool = pool;
 		p_array_init(&rows->rows, pool, 32);
-		/* before the query: what it does not see is newer */
-		pgbox_moment_set(&rows->read_at);
 		T_BEGIN {
 			ret = pgbox_list_rows_read(_list, rows);
 		} T_END;
@@ -290,7 +290,7 @@ pgbox_list_lookup_in_db(struct pgbox_mailbox_list *list, const char *name)
 		return mailbox_list_get_last_mail_error(&list->list) ==
 			MAIL_ERROR_NOTFOUND ? 0 : -1;
 	}
-	pgbox_moment_set(&list->last_read_at);
+	pgbox_moment_set(&list->last_read_at, storage->notify);
 	ret = pgbox_run_mailbox_by_name(storage->db, storage->account_id, name,
 					list->last_pool, &list->last_row,
 					&failure);
@@ -307,8 +307,10 @@ int pgbox_list_lookup(struct mailbox_list *_list, const char *name, bool fresh,
 	const char *error;
 	int ret;
 
-	if (pgbox_list_rows_are_usable(list, fresh))
+	if (pgbox_list_rows_are_usable(list, fresh)) {
+		list->answer_read_at = list->rows->read_at;
 		return pgbox_list_lookup_in_rows(list, name, row_r);
+	}
 	if (list->iter_count == 0)
 		pgbox_list_rows_unref(&list->rows);
 	if (!pgbox_list_last_is(list, name)) {
@@ -320,6 +322,7 @@ int pgbox_list_lookup(struct mailbox_list *_list, const char *name, bool fresh,
 		if (ret <= 0)
 			return ret;
 	}
+	list->answer_read_at = list->last_read_at;
 	*row_r = &list->last_row;
 	return 1;
 }
@@ -459,16 +462,25 @@ pgbox_list_set_rename_failure(struct mailbox_list *list, const char *name,
 	}
 }
 
+/* RENAME of INBOX leaves an empty one (RFC 3501 6.3.5). */
+static bool
+pgbox_list_leaves_empty(struct mailbox_list *list, const char *old_name)
+{
+	return (list->ns->flags & NAMESPACE_FLAG_INBOX_ANY) != 0 &&
+		strcmp(old_name, "INBOX") == 0;
+}
+
 /* Nobody knows whether the database did it. Returns 1 if it looks done. */
 static int
 pgbox_list_is_renamed(struct mailbox_list *list, const char *old_name,
 		      const char *new_name)
 {
 	const struct pgbox_mailbox_row *row;
-	int ret;
+	int ret = 0;
 
 	pgbox_list_changed(list);
-	if ((ret = pgbox_list_lookup(list, old_name, TRUE, &row)) < 0)
+	if (!pgbox_list_leaves_empty(list, old_name) &&
+	    (ret = pgbox_list_lookup(list, old_name, TRUE, &row)) < 0)
 		return -1;
 	return ret > 0 ? 0 : pgbox_list_lookup(list, new_name, TRUE, &row);
 }
@@ -495,7 +507,9 @@ pgbox_list_rename_mailbox(struct mailbox_list *oldlist, const char *oldname,
 		return -1;
 	}
 	ret = pgbox_run_mailbox_rename(storage->db, storage->account_id,
-				       oldname, newname, &failure);
+				       oldname, newname,
+				       pgbox_list_leaves_empty(oldlist, oldname),
+				       &failure);
 	if (ret < 0 && failure.error == PGBOX_DB_ERROR_UNCERTAIN) {
 		ret = pgbox_list_is_renamed(oldlist, oldname, newname);
 		if (ret < 0)

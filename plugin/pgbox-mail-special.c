@@ -154,7 +154,7 @@ pgbox_mail_get_refcount(struct pgbox_mail *mail, const char **value_r)
 		return -1;
 	/* others change it: neither cached nor read ahead */
 	if (pgbox_message_read_refcount(mbox->storage->db,
-					mbox->storage->account_id,
+					mbox->known.id.account_id,
 					info->message_id, &count,
 					&failure) < 0) {
 		pgbox_mailbox_set_failure(mbox, &failure);

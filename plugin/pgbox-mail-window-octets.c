@@ -280,8 +280,8 @@ octets_batch_get_request(const struct pgbox_octets_batch *batch,
 			 struct pgbox_message_request *request_r)
 {
 	i_zero(request_r);
-	request_r->account_id = window->mbox->storage->account_id;
-	request_r->mailbox_id = window->mailbox_id;
+	request_r->account_id = window->id.account_id;
+	request_r->mailbox_id = window->id.mailbox_id;
 	request_r->uids = &batch->uids;
 	request_r->max_bytes = WINDOW_MAX_READ_WHOLE_BYTES;
 	request_r->max_message_bytes = array_count(&batch->uids) == 1 ?
@@ -304,7 +304,7 @@ octets_batch_read(struct pgbox_octets_batch *batch,
 						chunks_r, failure_r);
 	}
 	octets_batch_get_ids(batch, &message_ids);
-	return pgbox_message_read_chunks(storage->db, storage->account_id,
+	return pgbox_message_read_chunks(storage->db, window->id.account_id,
 					 &message_ids, batch->extent,
 					 chunks_r, failure_r);
 }
@@ -327,7 +327,7 @@ octets_batch_start(struct pgbox_octets_batch *batch,
 	} else {
 		octets_batch_get_ids(batch, &message_ids);
 		batch->started = pgbox_message_start_chunks(storage->db,
-			storage->account_id, &message_ids, batch->extent);
+			window->id.account_id, &message_ids, batch->extent);
 	}
 	return batch->started != NULL;
 }

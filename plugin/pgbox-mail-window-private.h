@@ -5,6 +5,7 @@
 
 #include "pgbox-mail-window.h"
 #include "pgbox-octets.h"
+#include "pgbox-query-mail.h"
 
 struct mail_index_view;
 
@@ -50,7 +51,7 @@ struct pgbox_mail_window {
 	/* foreign */
 	struct pgbox_mailbox *mbox;
 	/* what the UIDs belong to */
-	int64_t mailbox_id;
+	struct pgbox_mailbox_id id;
 	uint32_t uid_validity;
 
 	HASH_TABLE(void *, struct pgbox_window_mail *) mails;

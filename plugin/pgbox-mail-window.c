@@ -29,8 +29,8 @@ static struct pgbox_mail_window *window_create(struct pgbox_mailbox *mbox)
 
 	window = i_new(struct pgbox_mail_window, 1);
 	window->mbox = mbox;
-	window->mailbox_id = mbox->mailbox_id;
-	window->uid_validity = mbox->uid_validity;
+	window->id = mbox->known.id;
+	window->uid_validity = mbox->known.uid_validity;
 	hash_table_create_direct(&window->mails, default_pool, 0);
 	window->info_ahead.next_seq = UINT32_MAX;
 	window->header_ahead.next_seq = UINT32_MAX;
@@ -85,8 +85,8 @@ void pgbox_mail_window_free(struct pgbox_mailbox *mbox)
 struct pgbox_mail_window *pgbox_mail_window_get(struct pgbox_mailbox *mbox)
 {
 	if (mbox->window != NULL &&
-	    (mbox->window->mailbox_id != mbox->mailbox_id ||
-	     mbox->window->uid_validity != mbox->uid_validity)) {
+	    (mbox->window->id.mailbox_id != mbox->known.id.mailbox_id ||
+	     mbox->window->uid_validity != mbox->known.uid_validity)) {
 		/* the UIDs now mean other mails */
 		pgbox_mail_window_free(mbox);
 	}
@@ -102,7 +102,7 @@ pgbox_mail_window_get_ranges(struct pgbox_mail_window *window)
 
 	if (window->ranges == NULL) {
 		window->ranges = pgbox_range_cache_init(storage->db,
-							storage->account_id);
+							window->id.account_id);
 	}
 	return window->ranges;
 }
@@ -194,8 +194,8 @@ window_batch_read(struct pgbox_mail_window *window,
 	size_t bytes = 0;
 
 	t_array_init(&infos, array_count(uids));
-	if (pgbox_message_read_infos(storage->db, storage->account_id,
-				     window->mailbox_id, source, uids,
+	if (pgbox_message_read_infos(storage->db, window->id.account_id,
+				     window->id.mailbox_id, source, uids,
 				     PGBOX_WINDOW_MAX_READ_BYTES, batch->pool,
 				     &infos, &failure) < 0) {
 		pgbox_mailbox_set_failure(window->mbox, &failure);

@@ -101,8 +101,8 @@ mailbox_update_row(struct pgbox_mailbox *mbox,
 	if (pgbox_mailbox_lookup(mbox) <= 0)
 		return -1;
 	if (pgbox_run_mailbox_update(mbox->storage->db,
-				     mbox->storage->account_id,
-				     mbox->mailbox_id, change, &failure) < 0) {
+				     mbox->known.id.account_id,
+				     mbox->known.id.mailbox_id, change, &failure) < 0) {
 		if (failure.error == PGBOX_DB_ERROR_NOT_FOUND)
 			pgbox_mailbox_set_gone(mbox);
 		else
@@ -110,7 +110,7 @@ mailbox_update_row(struct pgbox_mailbox *mbox,
 		return -1;
 	}
 	pgbox_list_changed(mbox->box.list);
-	pgbox_storage_changed(mbox->storage, mbox->guid);
+	pgbox_storage_changed(mbox->storage, mbox->known.guid);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ int pgbox_mailbox_update(struct mailbox *box,
 
 	if (mailbox_open(box) < 0)
 		return -1;
-	guid_128_copy(old_guid, mbox->guid);
+	guid_128_copy(old_guid, mbox->known.guid);
 	change_from_update(update, &change);
 	if (guid_128_equals(change.guid, old_guid))
 		guid_128_empty(change.guid);
@@ -170,9 +170,9 @@ int pgbox_mailbox_update(struct mailbox *box,
 
 	if (!guid_128_is_empty(change.guid)) {
 		/* Its next opening finds it in another directory. */
-		guid_128_copy(mbox->guid, change.guid);
+		guid_128_copy(mbox->known.guid, change.guid);
 	} else if (!change_is_empty(&change) &&
-		   pgbox_sync(mbox, 0, 0) < 0) {
+		   pgbox_sync(mbox, 0) < 0) {
 		return -1;
 	}
 	return mailbox_update_local(box, update);

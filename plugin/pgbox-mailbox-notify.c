@@ -31,7 +31,7 @@ static void notify_begin(struct pgbox_mailbox *mbox)
 	struct pgbox_watch_settings set = {
 		.notify = mbox->storage->notify,
 		.db = mbox->storage->db,
-		.guid = mbox->guid,
+		.guid = mbox->known.guid,
 		.poll_secs = box->storage->set->mailbox_idle_check_interval,
 		.changed = mailbox_changed,
 		.moved = mailbox_watch_moved,

@@ -99,11 +99,12 @@ pgbox_mailbox_read_row(struct pgbox_mailbox *mbox,
 
 	if ((ret = pgbox_mailbox_get_row(mbox, TRUE, &row)) <= 0)
 		return ret;
-	mbox->mailbox_id = row->mailbox_id;
-	guid_128_copy(mbox->guid, row->guid);
-	mbox->uid_validity = row->uid_validity;
-	mbox->uid_next = row->uid_next;
-	mbox->modseq = row->modseq;
+	mbox->known.id.account_id = mbox->storage->account_id;
+	mbox->known.id.mailbox_id = row->mailbox_id;
+	guid_128_copy(mbox->known.guid, row->guid);
+	mbox->known.uid_validity = row->uid_validity;
+	mbox->known.uid_next = row->uid_next;
+	mbox->known.modseq = row->modseq;
 	mbox->row_remembered = FALSE;
 	pgbox_destination_remember(mbox);
 	if (row_r != NULL)
@@ -111,9 +112,23 @@ pgbox_mailbox_read_row(struct pgbox_mailbox *mbox,
 	return 1;
 }
 
+static int pgbox_mailbox_read_or_create_row(struct pgbox_mailbox *mbox)
+{
+	int ret = pgbox_mailbox_read_row(mbox, NULL);
+
+	if (ret == 0 && mailbox_is_autocreated(&mbox->box)) {
+		/* As lib-storage does when it opens one. It fails if someone
+		   else was faster, which is as good. */
+		(void)pgbox_mailbox_create(&mbox->box, NULL, FALSE);
+		ret = pgbox_mailbox_read_row(mbox, NULL);
+	}
+	return ret;
+}
+
 int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox)
 {
-	return mbox->mailbox_id != 0 ? 1 : pgbox_mailbox_read_row(mbox, NULL);
+	return mbox->known.id.mailbox_id != 0 ? 1 :
+		pgbox_mailbox_read_or_create_row(mbox);
 }
 
 int pgbox_mailbox_reread(struct pgbox_mailbox *mbox)
@@ -122,21 +137,22 @@ int pgbox_mailbox_reread(struct pgbox_mailbox *mbox)
 
 	i_assert(mbox->row_remembered);
 	pgbox_destination_forget(mbox);
-	ret = pgbox_mailbox_read_row(mbox, NULL);
-	if (ret == 0 && mailbox_is_autocreated(&mbox->box)) {
-		/* As lib-storage would have done when it was opened. It fails
-		   if someone else was faster, which is as good. */
-		(void)pgbox_mailbox_create(&mbox->box, NULL, FALSE);
-		ret = pgbox_mailbox_read_row(mbox, NULL);
-	}
-	if (ret == 0) {
-		/* imap would have said it when it opened the mailbox */
-		mail_storage_set_error(mbox->box.storage, MAIL_ERROR_NOTFOUND,
-			t_strconcat("[TRYCREATE] ",
-				    T_MAIL_ERR_MAILBOX_NOT_FOUND(mbox->box.vname),
-				    NULL));
-	}
+	pgbox_list_changed(mbox->box.list);
+	if (pgbox_storage_reopen_account(mbox->storage) < 0)
+		return -1;
+	ret = pgbox_mailbox_read_or_create_row(mbox);
+	if (ret == 0)
+		pgbox_mailbox_set_try_create(mbox);
 	return ret;
+}
+
+void pgbox_mailbox_set_try_create(struct pgbox_mailbox *mbox)
+{
+	/* what imap says when it opens a mailbox to save to */
+	mail_storage_set_error(mbox->box.storage, MAIL_ERROR_NOTFOUND,
+		t_strconcat("[TRYCREATE] ",
+			    T_MAIL_ERR_MAILBOX_NOT_FOUND(mbox->box.vname),
+			    NULL));
 }
 
 /* Whoever only adds mails needs no look-up. */
@@ -267,16 +283,16 @@ static int pgbox_mailbox_open(struct mailbox *box)
 	int ret;
 
 	/* also when it was looked up before: it may be gone since */
-	guid_128_copy(old_guid, mbox->guid);
+	guid_128_copy(old_guid, mbox->known.guid);
 	if (pgbox_mailbox_open_row(mbox, &row) <= 0)
 		return -1;
-	if (!guid_128_equals(old_guid, mbox->guid))
+	if (!guid_128_equals(old_guid, mbox->known.guid))
 		pgbox_mailbox_forget_index(box);
-	pgbox_list_set_opening(box->list, box->name, mbox->guid);
+	pgbox_list_set_opening(box->list, box->name, mbox->known.guid);
 	ret = index_storage_mailbox_open(box, FALSE);
 	if (ret == 0)
 		pgbox_mailbox_create_control_dir(box);
-	pgbox_list_set_opening(box->list, NULL, mbox->guid);
+	pgbox_list_set_opening(box->list, NULL, mbox->known.guid);
 	if (ret < 0)
 		return -1;
 
@@ -288,10 +304,11 @@ static int pgbox_mailbox_open(struct mailbox *box)
 	pgbox_mailbox_register_envelope(mbox);
 	pgbox_mailbox_set_fsync_mode(box);
 	if ((box->flags & MAILBOX_FLAG_SAVEONLY) == 0 &&
-	    !pgbox_sync_check_row(mbox, &row)) {
+	    !pgbox_sync_check_row(mbox, &row,
+			&PGBOX_MAILBOX_LIST(box->list)->answer_read_at)) {
 		/* There are readers that never sync, such as the URLs of
 		   CATENATE. If this fails, so does the sync of the others. */
-		(void)pgbox_sync(mbox, 0, 0);
+		(void)pgbox_sync(mbox, 0);
 		mail_index_view_close(&box->view);
 		box->view = mail_index_view_open(box->index);
 	}
@@ -306,7 +323,7 @@ static void pgbox_mailbox_close(struct mailbox *box)
 	pgbox_mail_window_free(mbox);
 	index_storage_mailbox_close(box);
 	/* Opened again, it may be another mailbox of the same name. */
-	mbox->mailbox_id = 0;
+	i_zero(&mbox->known.id);
 	i_zero(&mbox->synced_at);
 	mbox->text_uid = 0;
 	array_clear(&mbox->keywords);
@@ -382,16 +399,12 @@ static int
 pgbox_mailbox_want_index(struct pgbox_mailbox *mbox, bool *want_index_r)
 {
 	const struct pgbox_settings *set = mbox->storage->set;
-	const struct pgbox_mailbox_id id = {
-		.account_id = mbox->storage->account_id,
-		.mailbox_id = mbox->mailbox_id,
-	};
 	struct pgbox_db_failure failure;
 
 	*want_index_r = FALSE;
 	if (set->search_text == PGBOX_SEARCH_TEXT_NO)
 		return 0;
-	if (pgbox_run_text_queued(mbox->storage->db, &id,
+	if (pgbox_run_text_queued(mbox->storage->db, &mbox->known.id,
 				  set->search_text == PGBOX_SEARCH_TEXT_YES,
 				  want_index_r, &failure) < 0) {
 		pgbox_mailbox_set_failure(mbox, &failure);
@@ -447,7 +460,7 @@ pgbox_mailbox_get_row_metadata(struct mailbox *box,
 	int ret;
 
 	if (box->opened && items == MAILBOX_METADATA_GUID) {
-		guid_128_copy(metadata_r->guid, mbox->guid);
+		guid_128_copy(metadata_r->guid, mbox->known.guid);
 		return 0;
 	}
 	ret = pgbox_mailbox_get_row(mbox, FALSE, &row);

@@ -5,6 +5,7 @@
 #include "lib-event-private.h"
 #include "time-util.h"
 #include "pgbox-moment.h"
+#include "pgbox-notify.h"
 
 /* Enough for most commands on a busy host; doveadm may run for hours in one call
    of the ioloop. */
@@ -44,12 +45,29 @@ static uint64_t ioloop_get_waited_usecs(void)
 		io_loop_get_wait_usecs(current_ioloop);
 }
 
-void pgbox_moment_set(struct pgbox_moment *moment_r)
+void pgbox_moment_set(struct pgbox_moment *moment_r,
+		      struct pgbox_notify *notify)
 {
 	i_gettimeofday(&moment_r->time);
 	moment_r->waited_usecs = ioloop_get_waited_usecs();
 	moment_r->change_count = change_count;
 	moment_r->finished_count = finished_count;
+	i_zero(&moment_r->mark);
+	if (notify != NULL)
+		pgbox_notify_get_mark(notify, &moment_r->mark);
+}
+
+void pgbox_moment_add_own_changes(struct pgbox_moment *moment)
+{
+	moment->change_count = change_count;
+}
+
+bool pgbox_moment_is_unchanged(const struct pgbox_moment *moment,
+			       struct pgbox_notify *notify,
+			       const guid_128_t guid)
+{
+	return pgbox_notify_is_unchanged(notify, &moment->mark, guid,
+					 moment->change_count == change_count);
 }
 
 unsigned int pgbox_moment_age_msecs(const struct pgbox_moment *moment)

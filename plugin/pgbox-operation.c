@@ -27,10 +27,6 @@ int pgbox_operation_settle(struct pgbox_mailbox *mbox,
 			   struct pgbox_add_result *result_r)
 {
 	struct pgbox_storage *storage = mbox->storage;
-	struct pgbox_mailbox_id id = {
-		.account_id = storage->account_id,
-		.mailbox_id = mbox->mailbox_id,
-	};
 	struct pgbox_db_failure failure;
 	uint64_t deadline = i_nanoseconds() / 1000000 +
 		storage->set->query_timeout_msecs;
@@ -38,8 +34,9 @@ int pgbox_operation_settle(struct pgbox_mailbox *mbox,
 
 	e_debug(mbox->box.event, "Looking up a lost commit: %s", lost->message);
 	for (;;) {
-		if (pgbox_run_operation_done(storage->db, &id, operation,
-					     &done, result_r, &failure) == 0)
+		if (pgbox_run_operation_done(storage->db, &mbox->known.id,
+					     operation, &done, result_r,
+					     &failure) == 0)
 			break;
 		if (failure.error == PGBOX_DB_ERROR_NOT_FOUND) {
 			/* the mailbox is gone, and all that was in it */

@@ -170,10 +170,22 @@ static void add_pop3_order(struct pgbox_db_array *array,
 		pgbox_db_array_add_int(array, mail->pop3_order);
 }
 
+static void add_flags_remove(struct pgbox_db_array *array,
+			     const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->flags_remove);
+}
+
+static void add_source_account(struct pgbox_db_array *array,
+			       const struct pgbox_new_mail *mail)
+{
+	pgbox_db_array_add_int(array, mail->source.account_id);
+}
+
 static void add_source_mailbox(struct pgbox_db_array *array,
 			       const struct pgbox_new_mail *mail)
 {
-	pgbox_db_array_add_int(array, mail->source_mailbox_id);
+	pgbox_db_array_add_int(array, mail->source.mailbox_id);
 }
 
 static void add_source_uid(struct pgbox_db_array *array,
@@ -214,12 +226,14 @@ static const struct new_mail_column save_columns[] = {
 	{ PGBOX_DB_ARRAY_INT8, add_pop3_order },
 };
 
-/* p_source_mailbox_id ... p_pop3_order of mail_copy() */
+/* p_source_account_id ... p_pop3_order of mail_copy() */
 static const struct new_mail_column copy_columns[] = {
+	{ PGBOX_DB_ARRAY_INT8, add_source_account },
 	{ PGBOX_DB_ARRAY_INT8, add_source_mailbox },
 	{ PGBOX_DB_ARRAY_INT8, add_source_uid },
 	{ PGBOX_DB_ARRAY_BOOL, add_move },
 	{ PGBOX_DB_ARRAY_INT2, add_flags },
+	{ PGBOX_DB_ARRAY_INT2, add_flags_remove },
 	{ PGBOX_DB_ARRAY_INT8, add_saved },
 	{ PGBOX_DB_ARRAY_INT8, add_uid },
 	{ PGBOX_DB_ARRAY_TEXT, add_pop3_uidl },
@@ -270,6 +284,32 @@ params_add_keywords(struct pgbox_db_params *params,
 		for (keyword = mails[i].keywords; *keyword != NULL; keyword++) {
 			pgbox_db_array_add_int(places, i + 1);
 			pgbox_db_array_add_text(names, *keyword);
+		}
+	}
+}
+
+/* Of copies: what they have, and haven't, whatever their sources have */
+static void
+params_add_keyword_changes(struct pgbox_db_params *params,
+			   const struct pgbox_new_mail *mails,
+			   unsigned int count)
+{
+	struct pgbox_db_array *places, *names, *adds;
+	const char *const *keyword;
+	unsigned int i, add;
+
+	places = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT4);
+	names = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
+	adds = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BOOL);
+	for (i = 0; i < count; i++) {
+		for (add = 0; add <= 1; add++) {
+			keyword = add != 0 ? mails[i].keywords :
+				mails[i].keywords_remove;
+			for (; keyword != NULL && *keyword != NULL; keyword++) {
+				pgbox_db_array_add_int(places, i + 1);
+				pgbox_db_array_add_text(names, *keyword);
+				pgbox_db_array_add_bool(adds, add != 0);
+			}
 		}
 	}
 }
@@ -425,7 +465,7 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	params_add_columns(params, pgbox_db_param_array, copy_columns,
 			   N_ELEMENTS(copy_columns), mails, count);
 	params_add_min_modseq(params, mails, count);
-	params_add_keywords(params, mails, count);
+	params_add_keyword_changes(params, mails, count);
 	pgbox_db_param_int8(params, operation);
 	pgbox_db_param_text(params, mailbox_name);
 	ret = add_exec(db, &pgbox_query_mail_copy, params, count, result_r,

@@ -204,7 +204,8 @@ enum {
 	CHANGE_EPOCH,
 	CHANGE_KEYWORDS,
 	CHANGE_CHANGED_UIDS,
-	CHANGE_EXPUNGED,
+	CHANGE_EXPUNGED_UIDS,
+	CHANGE_EXPUNGED_GUIDS,
 };
 
 /* The parameters of mail-change while they grow */
@@ -333,6 +334,37 @@ change_read_uids(const struct pgbox_db_result *result,
 	}
 }
 
+static int
+tombstone_uid_cmp(const struct pgbox_sync_tombstone *tombstone1,
+		  const struct pgbox_sync_tombstone *tombstone2)
+{
+	return tombstone1->uid < tombstone2->uid ? -1 : 1;
+}
+
+static void
+change_read_expunged(const struct pgbox_db_result *result,
+		     struct pgbox_change_result *result_r)
+{
+	struct pgbox_sync_tombstone *tombstone;
+	ARRAY_TYPE(pgbox_int64) uids;
+	const char *const *guids;
+	int64_t uid;
+
+	t_array_init(&uids, 8);
+	pgbox_db_result_int_array(result, 0, CHANGE_EXPUNGED_UIDS, &uids);
+	guids = pgbox_db_result_text_array(result, 0, CHANGE_EXPUNGED_GUIDS);
+	t_array_init(&result_r->expunged, array_count(&uids) + 1);
+	array_foreach_elem(&uids, uid) {
+		if (*guids == NULL)
+			break;
+		tombstone = array_append_space(&result_r->expunged);
+		tombstone->uid = uid;
+		tombstone->modseq = result_r->modseq;
+		tombstone->guid = t_strdup(*guids++);
+	}
+	array_sort(&result_r->expunged, tombstone_uid_cmp);
+}
+
 static void
 change_read(const struct pgbox_db_result *result,
 	    struct pgbox_change_result *result_r)
@@ -352,8 +384,8 @@ change_read(const struct pgbox_db_result *result,
 		pgbox_db_result_int(result, 0, CHANGE_FIRST_RECENT_UID);
 	result_r->epoch = pgbox_db_result_int(result, 0, CHANGE_EPOCH);
 	result_r->keywords = pgbox_db_result_int(result, 0, CHANGE_KEYWORDS);
-	result_r->expunged = pgbox_db_result_int(result, 0, CHANGE_EXPUNGED);
 	change_read_uids(result, result_r);
+	change_read_expunged(result, result_r);
 }
 
 /* The everyday click, which has a shorter statement. */
@@ -366,8 +398,17 @@ changes_are_flags_of_one_mail(const ARRAY_TYPE(pgbox_mail_change) *changes)
 		!change->keywords_clear && keyword_count(change) == 0;
 }
 
+static void
+param_modseq_or_null(struct pgbox_db_params *params, uint64_t modseq)
+{
+	if (modseq == 0)
+		pgbox_db_param_null(params);
+	else
+		pgbox_db_param_int8(params, I_MIN(modseq, INT64_MAX));
+}
+
 int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
-		       uint64_t max_modseq,
+		       const struct pgbox_change_condition *condition,
 		       const ARRAY_TYPE(pgbox_mail_change) *changes,
 		       int64_t operation, struct pgbox_change_result *result_r,
 		       struct pgbox_db_failure *failure_r)
@@ -377,10 +418,7 @@ int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	struct pgbox_db_params *params = mailbox_params(id);
 	struct pgbox_db_result *result;
 
-	if (max_modseq == 0)
-		pgbox_db_param_null(params);
-	else
-		pgbox_db_param_int8(params, I_MIN(max_modseq, INT64_MAX));
+	param_modseq_or_null(params, condition->max_modseq);
 	if (changes_are_flags_of_one_mail(changes)) {
 		query = &pgbox_query_mail_flags_change;
 		pgbox_db_param_int8(params, change->uid);
@@ -388,6 +426,8 @@ int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		pgbox_db_param_int2(params, change->flags_remove);
 	} else {
 		change_params_add(params, changes);
+		pgbox_db_param_int2(params, condition->expunge_flags);
+		param_modseq_or_null(params, condition->expunge_max_modseq);
 	}
 	pgbox_db_param_int8(params, operation);
 	if (pgbox_db_exec(db, query, params, &result, failure_r) < 0)

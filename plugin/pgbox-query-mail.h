@@ -40,6 +40,7 @@ struct pgbox_sync_tombstone {
 	uint64_t modseq;
 	const char *guid;
 };
+ARRAY_DEFINE_TYPE(pgbox_sync_tombstone, struct pgbox_sync_tombstone);
 
 struct pgbox_sync_rows {
 	/* FALSE if the mailbox is gone; the rest is unset then */
@@ -63,7 +64,7 @@ struct pgbox_sync_rows {
 	/* numbers of mailbox_keyword, from 1 */
 	ARRAY_TYPE(pgbox_int64) keyword_ids;
 	/* ascending modseqs and UIDs */
-	ARRAY(struct pgbox_sync_tombstone) tombstones;
+	ARRAY_TYPE(pgbox_sync_tombstone) tombstones;
 	/* mails from this UID on are \Recent for this session only, which they
 	   have become by the statement; 0 if it didn't take any */
 	uint32_t taken_recent_uid;
@@ -123,13 +124,24 @@ struct pgbox_change_result {
 	/* UIDs whose flags or keywords changed, maybe with some between them
 	   that do not exist */
 	ARRAY_TYPE(seq_range) changed_uids;
-	unsigned int expunged;
+	/* the mails that were expunged; ascending UIDs */
+	ARRAY_TYPE(pgbox_sync_tombstone) expunged;
 };
 
-/* changes are ascending; max_modseq is 0 for no condition; operation: random number to look a lost
-   COMMIT up with. result_r is allocated from the data stack. */
+/* What the mails must still be like when they change. Others are left alone. */
+struct pgbox_change_condition {
+	/* 0 or: they were not changed after it (RFC 7162 UNCHANGEDSINCE) */
+	uint64_t max_modseq;
+	/* for expunging: they have these flags */
+	uint8_t expunge_flags;
+	/* for expunging, 0 or: they were not changed after it */
+	uint64_t expunge_max_modseq;
+};
+
+/* changes are ascending; operation: random number to look a lost COMMIT up with.
+   result_r is allocated from the data stack. */
 int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
-		       uint64_t max_modseq,
+		       const struct pgbox_change_condition *condition,
 		       const ARRAY_TYPE(pgbox_mail_change) *changes,
 		       int64_t operation, struct pgbox_change_result *result_r,
 		       struct pgbox_db_failure *failure_r);
@@ -138,9 +150,11 @@ int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 
 /* One mail to be added to a mailbox */
 struct pgbox_new_mail {
-	uint8_t flags;
+	/* A copy has the flags and keywords that its source has at the commit.
+	   These are the differences: */
+	uint8_t flags, flags_remove;
 	/* NULL-terminated, or NULL */
-	const char *const *keywords;
+	const char *const *keywords, *const *keywords_remove;
 	time_t saved;
 	/* 0 = none wanted */
 	uint32_t uid;
@@ -150,8 +164,8 @@ struct pgbox_new_mail {
 	uint32_t pop3_order;
 	uint64_t min_modseq;
 
-	/* a copy of this mail of the account, if not 0 */
-	int64_t source_mailbox_id;
+	/* a copy of this mail, if its mailbox_id is not 0 */
+	struct pgbox_mailbox_id source;
 	uint32_t source_uid;
 	/* expunge the source in the same transaction */
 	bool move;

@@ -213,12 +213,14 @@ int pgbox_run_mailbox_delete(struct pgbox_db *db, int64_t account_id,
 
 int pgbox_run_mailbox_rename(struct pgbox_db *db, int64_t account_id,
 			       const char *old_name, const char *new_name,
+			       bool leave_empty,
 			       struct pgbox_db_failure *failure_r)
 {
 	struct pgbox_db_params *params = params_create(account_id);
 
 	pgbox_db_param_text(params, old_name);
 	pgbox_db_param_text(params, new_name);
+	pgbox_db_param_bool(params, leave_empty);
 	return exec_void(db, &pgbox_query_mailbox_rename, params, failure_r);
 }
 

@@ -90,8 +90,10 @@ int pgbox_run_mailbox_create(struct pgbox_db *db, int64_t account_id,
 int pgbox_run_mailbox_delete(struct pgbox_db *db, int64_t account_id,
 			       int64_t mailbox_id, const char *name,
 			       struct pgbox_db_failure *failure_r);
+/* leave_empty: an empty mailbox of the old name, as of INBOX */
 int pgbox_run_mailbox_rename(struct pgbox_db *db, int64_t account_id,
 			       const char *old_name, const char *new_name,
+			       bool leave_empty,
 			       struct pgbox_db_failure *failure_r);
 int pgbox_run_mailbox_update(struct pgbox_db *db, int64_t account_id,
 			       int64_t mailbox_id,

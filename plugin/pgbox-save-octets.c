@@ -41,12 +41,13 @@ struct save_ostream {
 
 static void upload_init(struct pgbox_save_octets *octets, uoff_t header_size)
 {
-	struct pgbox_storage *storage = octets->ctx->mbox->storage;
+	struct pgbox_mailbox *mbox = octets->ctx->mbox;
 
 	octets->encoder =
-		pgbox_chunk_encoder_init(storage->set->compression,
+		pgbox_chunk_encoder_init(mbox->storage->set->compression,
 					 header_size);
-	octets->upload = pgbox_upload_init(storage->db, storage->account_id);
+	octets->upload = pgbox_upload_init(mbox->storage->db,
+					   mbox->known.id.account_id);
 }
 
 static void

@@ -26,7 +26,7 @@ struct pgbox_save_writer {
 
 static bool mail_is_copy(const struct pgbox_new_mail *mail)
 {
-	return mail->source_mailbox_id != 0;
+	return mail->source.mailbox_id != 0;
 }
 
 /* Number of mails from idx on that one call can add. */
@@ -88,8 +88,7 @@ static int
 writer_run(struct pgbox_save_writer *writer, struct pgbox_add_result *result_r,
 	   struct pgbox_db_failure *failure_r)
 {
-	writer->id.account_id = writer->ctx->mbox->storage->account_id;
-	writer->id.mailbox_id = writer->ctx->mbox->mailbox_id;
+	writer->id = writer->ctx->mbox->known.id;
 	return run_length(writer, 0) == writer->count ?
 		run_write(writer, 0, writer->count, result_r, failure_r) :
 		runs_write(writer, result_r, failure_r);
@@ -103,8 +102,8 @@ save_settle(struct pgbox_save_writer *writer, const struct pgbox_db_failure *los
 {
 	struct pgbox_mailbox *mbox = writer->ctx->mbox;
 	struct pgbox_operation operation = {
-		.min_uid = mbox->uid_next,
-		.min_modseq = mbox->modseq,
+		.min_uid = mbox->known.uid_next,
+		.min_modseq = mbox->known.modseq,
 		.operation = writer->operation,
 	};
 	ARRAY_TYPE(const_string) guids;
@@ -169,7 +168,7 @@ static void moves_finish(struct pgbox_save_context *ctx)
 		source = PGBOX_MAILBOX(save_mail->move_source->box);
 		source->sync_wanted = TRUE;
 		if (source != told) {
-			pgbox_storage_changed(source->storage, source->guid);
+			pgbox_storage_changed(source->storage, source->known.guid);
 			told = source;
 		}
 	}
@@ -179,15 +178,12 @@ static void
 save_set_failure(struct pgbox_save_context *ctx,
 		 const struct pgbox_db_failure *failure)
 {
-	if (strcmp(failure->sqlstate, "PB410") == 0) {
-		mail_storage_set_error(&ctx->mbox->storage->storage,
-			MAIL_ERROR_EXPUNGED,
-			"Some of the requested messages no longer exist.");
-	} else if (failure->error == PGBOX_DB_ERROR_NOT_FOUND) {
-		pgbox_mailbox_set_gone(ctx->mbox);
-	} else {
+	if (failure->error != PGBOX_DB_ERROR_NOT_FOUND)
 		pgbox_mailbox_set_failure(ctx->mbox, failure);
-	}
+	else if ((ctx->mbox->box.flags & MAILBOX_FLAG_SAVEONLY) != 0)
+		pgbox_mailbox_set_try_create(ctx->mbox);
+	else
+		pgbox_mailbox_set_gone(ctx->mbox);
 }
 
 /* By the UID that is wanted, those that want none last, and then in the order in
@@ -273,6 +269,6 @@ int pgbox_save_write(struct pgbox_save_context *ctx,
 	}
 	writer_sort_uids(&writer, &result_r->uids);
 	moves_finish(ctx);
-	pgbox_storage_changed(ctx->mbox->storage, ctx->mbox->guid);
+	pgbox_storage_changed(ctx->mbox->storage, ctx->mbox->known.guid);
 	return 0;
 }

@@ -250,12 +250,13 @@ static void
 save_upload_abort(struct pgbox_save_context *ctx,
 		  const struct pgbox_save_mail *save_mail)
 {
-	struct pgbox_storage *storage = ctx->mbox->storage;
+	struct pgbox_mailbox *mbox = ctx->mbox;
 	struct pgbox_db_failure failure;
 
 	/* what can't be removed now, the purge removes later */
 	if (save_mail->mail.message_id != 0) {
-		(void)pgbox_run_upload_abort(storage->db, storage->account_id,
+		(void)pgbox_run_upload_abort(mbox->storage->db,
+					     mbox->known.id.account_id,
 					     save_mail->mail.message_id,
 					     &failure);
 	}
@@ -300,17 +301,32 @@ static void save_mail_take_own_expunge(struct pgbox_save_mail *save_mail)
 	}
 }
 
+static const char *const *
+save_get_keyword_names(struct pgbox_save_context *ctx,
+		       const ARRAY_TYPE(keyword_indexes) *indexes)
+{
+	const ARRAY_TYPE(keywords) *names =
+		mail_index_get_keywords(ctx->mbox->box.index);
+	ARRAY_TYPE(const_string) keywords;
+	const char *name;
+	unsigned int idx;
+
+	p_array_init(&keywords, ctx->pool, array_count(indexes) + 1);
+	array_foreach_elem(indexes, idx) {
+		name = array_idx_elem(names, idx);
+		array_push_back(&keywords, &name);
+	}
+	array_append_zero(&keywords);
+	return array_front(&keywords);
+}
+
 void pgbox_save_prepare_commit(struct mail_save_context *_ctx)
 {
 	struct pgbox_save_context *ctx = PGBOX_SAVE_CONTEXT(_ctx);
 	struct mail_index_view *view = _ctx->transaction->view;
-	const ARRAY_TYPE(keywords) *names =
-		mail_index_get_keywords(ctx->mbox->box.index);
 	ARRAY_TYPE(keyword_indexes) indexes;
-	ARRAY_TYPE(const_string) keywords;
 	struct pgbox_save_mail *save_mail;
 	const struct mail_index_record *rec;
-	unsigned int idx;
 
 	t_array_init(&indexes, 8);
 	array_foreach_modifiable(&ctx->mails, save_mail) {
@@ -319,15 +335,12 @@ void pgbox_save_prepare_commit(struct mail_save_context *_ctx)
 		rec = mail_index_lookup(view, save_mail->seq);
 		save_mail->mail.flags = rec->flags & MAIL_FLAGS_NONRECENT;
 		mail_index_lookup_keywords(view, save_mail->seq, &indexes);
-		if (array_count(&indexes) == 0)
-			continue;
-		p_array_init(&keywords, ctx->pool, array_count(&indexes) + 1);
-		array_foreach_elem(&indexes, idx) {
-			const char *name = array_idx_elem(names, idx);
-			array_push_back(&keywords, &name);
+		if (array_count(&indexes) > 0) {
+			save_mail->mail.keywords =
+				save_get_keyword_names(ctx, &indexes);
 		}
-		array_append_zero(&keywords);
-		save_mail->mail.keywords = array_front(&keywords);
+		if (save_mail->mail.source.mailbox_id != 0)
+			pgbox_copy_set_changes(ctx, save_mail);
 	}
 }
 

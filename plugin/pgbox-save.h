@@ -23,6 +23,12 @@ struct pgbox_save_mail {
 	/* foreign: the transaction that the source of a move belongs to. It is
 	   this one, or outlives it, because IMAP commits it afterwards. */
 	struct mailbox_transaction_context *move_source;
+
+	/* What the source of a copy looked like when it was copied: flags,
+	   those of them that are its user's own, and keywords
+	   (NULL-terminated, or NULL) */
+	enum mail_flags source_flags, source_private_flags;
+	const char *const *source_keywords;
 };
 
 struct pgbox_save_context {
@@ -48,6 +54,10 @@ struct pgbox_save_context {
 /* Appends a mail with what the save context says, and a temporary record for
    plugins. */
 struct pgbox_save_mail *pgbox_save_add(struct pgbox_save_context *ctx);
+/* The commit begins: mail->flags and keywords of a copy, which are what it is to
+   have, become differences from what its source looked like. */
+void pgbox_copy_set_changes(struct pgbox_save_context *ctx,
+			    struct pgbox_save_mail *save_mail);
 /* Undoes the last pgbox_save_add(). */
 void pgbox_save_remove_last(struct pgbox_save_context *ctx);
 

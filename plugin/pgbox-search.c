@@ -16,6 +16,7 @@
 #include "pgbox-search-sql.h"
 #include "pgbox-sort.h"
 #include "pgbox-text.h"
+#include "pgbox-transaction.h"
 #include "pgbox-search.h"
 
 /* So many mails are read as fast as the database is asked. */
@@ -168,6 +169,63 @@ search_set_last_uid(struct mail_search_context *ctx, struct pgbox_mailbox *mbox)
 		mail_index_lookup_uid(view, seq, &mbox->search_last_uid);
 }
 
+static bool search_has_failed(struct mail_search_context *ctx)
+{
+	const struct index_search_context *ictx =
+		container_of(ctx, struct index_search_context, mail_ctx);
+
+	return ictx->failed;
+}
+
+/* The storage's error is set. */
+static void search_fail(struct mail_search_context *ctx)
+{
+	struct index_search_context *ictx =
+		container_of(ctx, struct index_search_context, mail_ctx);
+
+	mail_storage_last_error_push(ctx->transaction->box->storage);
+	ictx->failed = TRUE;
+}
+
+/* Returns TRUE if others can change which mails the arguments match. */
+static bool args_depend_on_changes(const struct mail_search_arg *args)
+{
+	for (; args != NULL; args = args->next) {
+		switch (args->type) {
+		case SEARCH_FLAGS:
+		case SEARCH_KEYWORDS:
+		case SEARCH_MODSEQ:
+			return TRUE;
+		case SEARCH_OR:
+		case SEARCH_SUB:
+			if (args_depend_on_changes(args->value.subargs))
+				return TRUE;
+			break;
+		default:
+			break;
+		}
+	}
+	return FALSE;
+}
+
+/* EXPUNGE begins with a search for \Deleted, in a transaction that is to see what
+   any session has done: only the database knows that. Other searches are about as
+   old as what was told. */
+static void
+search_refresh(struct mailbox_transaction_context *t,
+	       const struct mail_search_args *args)
+{
+	struct pgbox_transaction *pt = pgbox_transaction_get(t);
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
+
+	if (!args_depend_on_changes(args->args))
+		return;
+	if (pgbox_sync_refresh(mbox, (t->flags &
+			MAILBOX_TRANSACTION_FLAG_REFRESH) == 0) < 0)
+		pt->refresh_failed = TRUE;
+	pt->searched_modseq = pgbox_sync_get_modseq(mbox);
+}
+
 struct mail_search_context *
 pgbox_search_init(struct mailbox_transaction_context *t,
 		  struct mail_search_args *args,
@@ -181,16 +239,19 @@ pgbox_search_init(struct mailbox_transaction_context *t,
 	struct pgbox_sort *sort;
 
 	search_ignore_modseq_entries(args->args);
+	search_refresh(t, args);
 	sort = pgbox_sort_init(t, sort_program);
 	ctx = index_storage_search_init(t, args,
 					sort != NULL ? NULL : sort_program,
 					wanted_fields, wanted_headers);
 	search_set_last_uid(ctx, mbox);
+	if (pgbox_transaction_get(t)->refresh_failed)
+		search_fail(ctx);
 	search = search_alloc(ctx, mbox);
 	search->sort = sort;
 	/* With stop_on_nonmatch no mail may be left out silently. */
 	if (mbox->storage->set->search_text != PGBOX_SEARCH_TEXT_NO &&
-	    mbox->mailbox_id != 0 && !args->stop_on_nonmatch)
+	    mbox->known.id.mailbox_id != 0 && !args->stop_on_nonmatch)
 		search_compile(ctx, search);
 	else
 		p_array_init(&search->groups, search->pool, 1);
@@ -205,24 +266,14 @@ pgbox_search_init(struct mailbox_transaction_context *t,
  * Asking
  */
 
-static bool search_has_failed(struct mail_search_context *ctx)
-{
-	const struct index_search_context *ictx =
-		container_of(ctx, struct index_search_context, mail_ctx);
-
-	return ictx->failed;
-}
-
 static void
 search_set_failed(struct mail_search_context *ctx,
 		  const struct pgbox_search *search,
 		  const struct pgbox_db_failure *failure)
 {
-	struct index_search_context *ictx =
-		container_of(ctx, struct index_search_context, mail_ctx);
 	struct mail_storage *storage = search->mbox->box.storage;
 
-	if (ictx->failed)
+	if (search_has_failed(ctx))
 		return;
 	if (search->timeout_msecs <= 1 ||
 	    (failure != NULL && failure->error == PGBOX_DB_ERROR_TIMEOUT)) {
@@ -231,8 +282,7 @@ search_set_failed(struct mail_search_context *ctx,
 	} else if (failure != NULL) {
 		pgbox_mailbox_set_failure(search->mbox, failure);
 	}
-	mail_storage_last_error_push(storage);
-	ictx->failed = TRUE;
+	search_fail(ctx);
 }
 
 static void
@@ -267,10 +317,6 @@ group_ask(struct mail_search_context *ctx, struct pgbox_search *search,
 	  struct search_group *group, uint32_t first_uid)
 {
 	struct pgbox_mailbox *mbox = search->mbox;
-	const struct pgbox_mailbox_id id = {
-		.account_id = mbox->storage->account_id,
-		.mailbox_id = mbox->mailbox_id,
-	};
 	const struct pgbox_search_range range = {
 		.first_uid = first_uid,
 		.last_uid = group_get_last_uid(ctx, search, group, first_uid),
@@ -285,8 +331,8 @@ group_ask(struct mail_search_context *ctx, struct pgbox_search *search,
 
 	i_array_init(&found, 128);
 	i_array_init(&unknown, 128);
-	ret = pgbox_run_search(mbox->storage->db, &id, group->sql, &range,
-			       &found, &unknown, &failure);
+	ret = pgbox_run_search(mbox->storage->db, &mbox->known.id, group->sql,
+			       &range, &found, &unknown, &failure);
 	msecs = (i_microseconds() - start) / 1000;
 	search->timeout_msecs = msecs >= search->timeout_msecs ? 1 :
 		search->timeout_msecs - msecs;

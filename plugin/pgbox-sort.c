@@ -175,7 +175,7 @@ pgbox_sort_init(struct mailbox_transaction_context *t,
 	unsigned int i;
 
 	if (program == NULL || program[0] == MAIL_SORT_END ||
-	    mbox->mailbox_id == 0 ||
+	    mbox->known.id.mailbox_id == 0 ||
 	    mail_index_view_get_messages_count(t->view) <= LOCAL_MAX_MAILS)
 		return NULL;
 
@@ -280,10 +280,6 @@ sort_ask(struct pgbox_sort *sort, bool whole, unsigned int timeout_msecs,
 	 struct sort_answer *answer, struct pgbox_db_failure *failure_r)
 {
 	struct mail_index_view *view = sort->t->view;
-	const struct pgbox_mailbox_id id = {
-		.account_id = sort->mbox->storage->account_id,
-		.mailbox_id = sort->mbox->mailbox_id,
-	};
 	const struct pgbox_search_range range = {
 		.first_uid = 1,
 		.last_uid = mail_index_get_header(view)->next_uid - 1,
@@ -306,7 +302,7 @@ sort_ask(struct pgbox_sort *sort, bool whole, unsigned int timeout_msecs,
 		uid64 = uid;
 		array_push_back(&uids, &uid64);
 	}
-	ret = pgbox_run_sort(sort->mbox->storage->db, &id,
+	ret = pgbox_run_sort(sort->mbox->storage->db, &sort->mbox->known.id,
 			     pgbox_sort_sql_compile(pool, &sort->terms, !whole),
 			     &range, pgbox_folding_get(),
 			     whole ? NULL : &uids, &answer->uids,

@@ -95,14 +95,13 @@ static void pgbox_storage_destroy(struct mail_storage *_storage)
 	index_storage_destroy(_storage);
 }
 
-int pgbox_storage_try_open_account(struct pgbox_storage *storage,
-				   struct pgbox_db_failure *failure_r)
+static int
+pgbox_storage_ask_account(struct pgbox_storage *storage,
+			  struct pgbox_db_failure *failure_r)
 {
 	bool create = storage->set->account_create &&
 		!storage->account_foreign;
 
-	if (storage->account_id != 0)
-		return 0;
 	if (pgbox_run_account_open(storage->db, storage->account_name, create,
 				   storage->account_inbox,
 				   &storage->account_id, failure_r) == 0)
@@ -119,11 +118,24 @@ int pgbox_storage_try_open_account(struct pgbox_storage *storage,
 	return -1;
 }
 
+int pgbox_storage_try_open_account(struct pgbox_storage *storage,
+				   struct pgbox_db_failure *failure_r)
+{
+	return storage->account_id != 0 ? 0 :
+		pgbox_storage_ask_account(storage, failure_r);
+}
+
 int pgbox_storage_open_account(struct pgbox_storage *storage)
+{
+	return storage->account_id != 0 ? 0 :
+		pgbox_storage_reopen_account(storage);
+}
+
+int pgbox_storage_reopen_account(struct pgbox_storage *storage)
 {
 	struct pgbox_db_failure failure;
 
-	if (pgbox_storage_try_open_account(storage, &failure) < 0) {
+	if (pgbox_storage_ask_account(storage, &failure) < 0) {
 		pgbox_storage_set_failure(&storage->storage, &failure);
 		return -1;
 	}

@@ -35,7 +35,8 @@ struct pgbox_storage {
 	bool account_foreign;
 	/* it gets an INBOX when it is created */
 	bool account_inbox;
-	/* 0 until pgbox_storage_open_account() succeeded */
+	/* 0 until pgbox_storage_open_account() succeeded. A mailbox that was
+	   remembered may be of another account of this name. */
 	int64_t account_id;
 };
 
@@ -56,18 +57,22 @@ enum pgbox_index_flags {
 	PGBOX_INDEX_FLAG_NO_POP3_VALUES = 0x01,
 };
 
-struct pgbox_mailbox {
-	struct mailbox box;
-	struct pgbox_storage *storage;
-
-	/* The row of the database; 0 until the mailbox was looked up */
-	int64_t mailbox_id;
+/* Which mailbox of the database it is, and what is known of its row */
+struct pgbox_mailbox_known {
+	/* mailbox_id is 0 until the mailbox was looked up */
+	struct pgbox_mailbox_id id;
 	guid_128_t guid;
 	uint32_t uid_validity;
 	/* UIDNEXT and HIGHESTMODSEQ when the row was last read: lower bounds
 	   for looking up a lost COMMIT */
 	uint32_t uid_next;
 	uint64_t modseq;
+};
+
+struct pgbox_mailbox {
+	struct mailbox box;
+	struct pgbox_storage *storage;
+	struct pgbox_mailbox_known known;
 
 	/* id of struct pgbox_index_header's extension in box.index */
 	uint32_t hdr_ext_id;
@@ -79,8 +84,8 @@ struct pgbox_mailbox {
 	/* names of mailbox_keyword by keyword_id - 1, as far as they are known;
 	   from box.pool */
 	ARRAY_TYPE(const_string) keywords;
-	/* we have changed something: the next sync asks the database even if
-	   it is a fast one */
+	/* we have changed something that the index hasn't got: the next sync asks
+	   the database whatever others have told */
 	bool sync_wanted;
 	/* the index has all that the database had then */
 	struct pgbox_moment synced_at;
@@ -112,6 +117,10 @@ int pgbox_storage_open_account(struct pgbox_storage *storage);
 int pgbox_storage_try_open_account(struct pgbox_storage *storage,
 				   struct pgbox_db_failure *failure_r);
 
+/* Looks the account up again: another one may have its name by now. Returns 0, or
+   -1 with the storage's error set. */
+int pgbox_storage_reopen_account(struct pgbox_storage *storage);
+
 /* Something of the account was changed by us, and committed: of a mailbox, or if
    guid is NULL in the list of mailboxes. */
 void pgbox_storage_changed(struct pgbox_storage *storage,
@@ -125,13 +134,15 @@ struct mailbox *
 pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 		    const char *vname, enum mailbox_flags flags);
 
-/* Reads the mailbox's row (mailbox_id, guid, ...) if it is not known yet.
-   Returns 1 if it exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is
-   set), -1 on failure with the storage's error set. */
+/* Makes mbox->known known; creates an INBOX that is gone. Returns 1 if the mailbox
+   exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is set), -1 on failure
+   with the storage's error set. */
 int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox);
-/* Reads the row anew that was remembered and is wrong; creates an INBOX that is
-   gone. Returns as pgbox_mailbox_lookup(). */
+/* The same, anew, after what was remembered of a mailbox that is saved to turned
+   out to be wrong. */
 int pgbox_mailbox_reread(struct pgbox_mailbox *mbox);
+/* There is no mailbox to save to: the client is told to create it. */
+void pgbox_mailbox_set_try_create(struct pgbox_mailbox *mbox);
 /* The database said that the row is gone: the mailbox was deleted elsewhere.
    Ends the session's use of it cleanly. */
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);
@@ -151,23 +162,28 @@ int pgbox_mailbox_delete(struct mailbox *box);
 /* ---- pgbox-sync.c ---- */
 struct mailbox_sync_context *
 pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags);
-/* The row of the mailbox was just read. Returns FALSE if it has more than the
-   local index has; if not, the current command needs no sync. */
+/* The row of the mailbox was read at this moment. Returns FALSE if it has more than
+   the local index has; if not, the current command needs no sync. */
 bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
-			  const struct pgbox_mailbox_row *row);
+			  const struct pgbox_mailbox_row *row,
+			  const struct pgbox_moment *read_at);
 /* Brings the local index to the state of the database. Returns 0, or -1 with
-   the storage's error set. With own_modseq != 0: if nothing but the caller's own change, which got
-   that MODSEQ, was new, it is hidden from the view as IMAP's .SILENT wants. */
-int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
-	       uint64_t own_modseq);
+   the storage's error set. */
+int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags);
+/* The same, unless that was done for the current command. as_notified: nor if no
+   notification has come in since it was last done, while they do. */
+int pgbox_sync_refresh(struct pgbox_mailbox *mbox, bool as_notified);
+/* The MODSEQ that the local index has been synced to */
+uint64_t pgbox_sync_get_modseq(struct pgbox_mailbox *mbox);
 
-/* The caller has changed flags and keywords, or expunged mails, and this is what
-   the database answered. Brings it into the local index, without asking if
-   nothing else was new; otherwise at the next sync, or now if it is to be hidden
-   from the view as IMAP's .SILENT wants. */
+/* The caller has changed flags and keywords, or expunged mails, after asked_at, and
+   this is what the database answered. Brings it into the local index, without
+   asking if nothing else was new. hide: hides it from the view, as IMAP's .SILENT
+   wants, unless something else was new. */
 void pgbox_sync_own(struct pgbox_mailbox *mbox,
 		    const ARRAY_TYPE(pgbox_mail_change) *changes,
-		    const struct pgbox_change_result *result, bool hide);
+		    const struct pgbox_change_result *result,
+		    const struct pgbox_moment *asked_at, bool hide);
 
 /* ---- pgbox-transaction.c ---- */
 struct mailbox_transaction_context *

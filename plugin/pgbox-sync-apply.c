@@ -258,7 +258,7 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 	i_zero(&pgbox_hdr);
 	pgbox_hdr.epoch = ctx->rows.epoch;
 	pgbox_hdr.modseq = ctx->rows.modseq;
-	if (ctx->own != NULL) {
+	if (ctx->own_rows) {
 		pgbox_hdr.keywords = ctx->keywords;
 		pgbox_hdr.flags = ctx->index_flags;
 	} else {
@@ -301,7 +301,7 @@ enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
 	while (mail_index_sync_next(ctx->sync_ctx, &rec)) ;
 
 	ctx->log = pgbox_sync_log_begin(ctx->trans);
-	if (ctx->own != NULL) {
+	if (ctx->own_rows) {
 		if (!pgbox_sync_own_apply(ctx))
 			return PGBOX_SYNC_RESET;
 	} else {

@@ -11,8 +11,7 @@ bool pgbox_sync_own_fits(const struct pgbox_sync_context *ctx)
 {
 	const struct pgbox_change_result *result = ctx->own->result;
 
-	/* Plugins want to be told of expunges by a sync of the mailbox. */
-	return result->known && result->expunged == 0 &&
+	return result->known &&
 		ctx->position.epoch == result->epoch &&
 		ctx->position.modseq == result->old_modseq &&
 		ctx->position.uid_next == result->uid_next &&
@@ -37,7 +36,9 @@ void pgbox_sync_own_get_rows(struct pgbox_sync_context *ctx)
 	rows->modseq = result->modseq;
 	p_array_init(&rows->mails, ctx->pool,
 		     array_count(ctx->own->changes) + 1);
-	p_array_init(&rows->tombstones, ctx->pool, 1);
+	p_array_init(&rows->tombstones, ctx->pool,
+		     array_count(&result->expunged) + 1);
+	array_append_array(&rows->tombstones, &result->expunged);
 }
 
 static void

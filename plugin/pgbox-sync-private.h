@@ -13,15 +13,17 @@ struct pgbox_sync_log;
 struct pgbox_sync_own {
 	const ARRAY_TYPE(pgbox_mail_change) *changes;
 	const struct pgbox_change_result *result;
+	/* it is to be hidden from the view */
+	bool hide;
 };
 
 struct pgbox_sync_context {
 	struct pgbox_mailbox *mbox;
 	enum mailbox_sync_flags flags;
-	/* MODSEQ of the caller's own change, or 0 */
-	uint64_t own_modseq;
-	/* the rows are this and nothing else; NULL if they were asked for */
+	/* NULL if the caller has changed nothing */
 	const struct pgbox_sync_own *own;
+	/* the rows were made of what own says, and not asked for */
+	bool own_rows;
 	pool_t pool;
 
 	/* what the index has */
@@ -54,9 +56,6 @@ enum pgbox_sync_result {
 	PGBOX_SYNC_RESET,
 };
 
-/* The mailbox's address for statements */
-void pgbox_sync_get_id(struct pgbox_mailbox *mbox,
-		       struct pgbox_mailbox_id *id_r);
 /* Returns TRUE if \Recent is given to this session. */
 bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx);
 

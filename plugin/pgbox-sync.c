@@ -18,13 +18,6 @@
    index had to be reset; each of these needs it once. */
 #define PGBOX_SYNC_MAX_ROUNDS 4
 
-void pgbox_sync_get_id(struct pgbox_mailbox *mbox,
-		       struct pgbox_mailbox_id *id_r)
-{
-	id_r->account_id = mbox->storage->account_id;
-	id_r->mailbox_id = mbox->mailbox_id;
-}
-
 bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx)
 {
 	return (ctx->mbox->box.flags & MAILBOX_FLAG_DROP_RECENT) != 0;
@@ -79,14 +72,12 @@ static void sync_take_recent(struct pgbox_sync_context *ctx)
 static int sync_query(struct pgbox_sync_context *ctx)
 {
 	struct pgbox_mailbox *mbox = ctx->mbox;
-	struct pgbox_mailbox_id id;
 	struct pgbox_db_failure failure;
 	const char *name;
 
-	pgbox_sync_get_id(mbox, &id);
 	/* before the query: what it does not see is newer */
-	pgbox_moment_set(&ctx->asked_at);
-	if (pgbox_run_sync(mbox->storage->db, &id, &ctx->position,
+	pgbox_moment_set(&ctx->asked_at, mbox->storage->notify);
+	if (pgbox_run_sync(mbox->storage->db, &mbox->known.id, &ctx->position,
 			   pgbox_sync_drops_recent(ctx), ctx->pool,
 			   &ctx->rows, &failure) < 0) {
 		if (failure.error == PGBOX_DB_ERROR_NOT_FOUND)
@@ -102,8 +93,8 @@ static int sync_query(struct pgbox_sync_context *ctx)
 	if (ctx->rows.taken_recent_uid != 0)
 		sync_take_recent(ctx);
 	if (!ctx->rows.epoch_pending) {
-		mbox->uid_next = ctx->rows.uid_next;
-		mbox->modseq = ctx->rows.modseq;
+		mbox->known.uid_next = ctx->rows.uid_next;
+		mbox->known.modseq = ctx->rows.modseq;
 		array_foreach_elem(&ctx->rows.new_keywords, name) {
 			unsigned int idx;
 
@@ -132,7 +123,8 @@ static bool sync_is_unneeded(struct pgbox_sync_context *ctx)
 }
 
 bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
-			  const struct pgbox_mailbox_row *row)
+			  const struct pgbox_mailbox_row *row,
+			  const struct pgbox_moment *read_at)
 {
 	struct pgbox_sync_context ctx = {
 		.mbox = mbox,
@@ -150,7 +142,7 @@ bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
 	mail_index_view_close(&view);
 	if (ctx.position.epoch == row->epoch && ctx.keywords == row->keywords &&
 	    sync_is_unneeded(&ctx)) {
-		pgbox_moment_set(&mbox->synced_at);
+		mbox->synced_at = *read_at;
 		return TRUE;
 	}
 	return ctx.position.modseq >= row->modseq &&
@@ -158,24 +150,17 @@ bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
 		ctx.uid_validity == row->uid_validity;
 }
 
-/* Hides what the caller has done itself, if nothing else was in the rows. */
+/* Hides what the caller has done itself, if nothing else was in the rows: nothing
+   before it, which a mail's row doesn't tell apart, and nothing after it. */
 static void sync_hide_own_change(struct pgbox_sync_context *ctx)
 {
-	const struct pgbox_sync_mail *mail;
-	const struct pgbox_sync_tombstone *tombstone;
 	uint32_t file_seq;
 	uoff_t offset, size;
 
-	if (ctx->own_modseq == 0)
+	if (ctx->own == NULL || !ctx->own->hide || !ctx->own->result->known ||
+	    ctx->position.modseq != ctx->own->result->old_modseq ||
+	    ctx->rows.modseq != ctx->own->result->modseq)
 		return;
-	array_foreach(&ctx->rows.mails, mail) {
-		if (mail->modseq != ctx->own_modseq)
-			return;
-	}
-	array_foreach(&ctx->rows.tombstones, tombstone) {
-		if (tombstone->modseq != ctx->own_modseq)
-			return;
-	}
 	if (pgbox_sync_log_get_area(ctx->log, &file_seq, &offset, &size)) {
 		mail_index_view_add_hidden_transaction(ctx->mbox->box.view,
 						       file_seq, offset, size);
@@ -205,7 +190,7 @@ static enum pgbox_sync_result sync_locked(struct pgbox_sync_context *ctx)
 	    ctx->position.epoch != old_position.epoch ||
 	    ctx->position.uid_next != old_position.uid_next) {
 		/* another process was faster: ask for what is still missing */
-		if (ctx->own != NULL)
+		if (ctx->own_rows)
 			result = PGBOX_SYNC_AGAIN;
 		else if (sync_query(ctx) < 0)
 			result = PGBOX_SYNC_FAILED;
@@ -260,11 +245,10 @@ static int sync_reset_index(struct pgbox_sync_context *ctx)
 static int sync_restart(struct pgbox_sync_context *ctx)
 {
 	struct pgbox_mailbox *mbox = ctx->mbox;
-	struct pgbox_mailbox_id id;
 	struct pgbox_db_failure failure;
 
-	pgbox_sync_get_id(mbox, &id);
-	if (pgbox_run_restart(mbox->storage->db, &id, &failure) < 0) {
+	if (pgbox_run_restart(mbox->storage->db, &mbox->known.id,
+			      &failure) < 0) {
 		pgbox_mailbox_set_failure(mbox, &failure);
 		return -1;
 	}
@@ -288,14 +272,13 @@ static int sync_read_current_position(struct pgbox_sync_context *ctx)
 
 static enum pgbox_sync_result sync_round(struct pgbox_sync_context *ctx)
 {
-	struct pgbox_mailbox_id id;
 	struct pgbox_db_failure failure;
 
 	if (sync_read_current_position(ctx) < 0 || sync_query(ctx) < 0)
 		return PGBOX_SYNC_FAILED;
 	if (ctx->rows.epoch_pending) {
-		pgbox_sync_get_id(ctx->mbox, &id);
-		if (pgbox_run_enter_epoch(ctx->mbox->storage->db, &id,
+		if (pgbox_run_enter_epoch(ctx->mbox->storage->db,
+					  &ctx->mbox->known.id,
 					  &failure) < 0) {
 			pgbox_mailbox_set_failure(ctx->mbox, &failure);
 			return PGBOX_SYNC_FAILED;
@@ -344,11 +327,11 @@ static int sync_run(struct pgbox_sync_context *ctx)
 
 static void
 sync_begin(struct pgbox_sync_context *ctx, struct pgbox_mailbox *mbox,
-	   uint64_t own_modseq)
+	   const struct pgbox_sync_own *own)
 {
 	i_zero(ctx);
 	ctx->mbox = mbox;
-	ctx->own_modseq = own_modseq;
+	ctx->own = own;
 	ctx->pool = pool_alloconly_create(MEMPOOL_GROWING"pgbox sync", 1024);
 	p_array_init(&ctx->recent_uids, ctx->pool, 2);
 	mail_index_modseq_enable(mbox->box.index);
@@ -363,13 +346,12 @@ static void sync_end(struct pgbox_sync_context *ctx, bool success)
 	}
 }
 
-int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
-	       uint64_t own_modseq)
+int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags)
 {
 	struct pgbox_sync_context ctx;
 	int ret;
 
-	sync_begin(&ctx, mbox, own_modseq);
+	sync_begin(&ctx, mbox, NULL);
 	ctx.flags = flags;
 	T_BEGIN {
 		ret = sync_run(&ctx);
@@ -378,44 +360,67 @@ int pgbox_sync(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags,
 	return ret;
 }
 
+int pgbox_sync_refresh(struct pgbox_mailbox *mbox, bool as_notified)
+{
+	if (pgbox_moment_is_same_command(&mbox->synced_at))
+		return 0;
+	if (as_notified && !mbox->sync_wanted &&
+	    pgbox_moment_is_unchanged(&mbox->synced_at, mbox->storage->notify,
+				      mbox->known.guid))
+		return 0;
+	return pgbox_sync(mbox, 0);
+}
+
+uint64_t pgbox_sync_get_modseq(struct pgbox_mailbox *mbox)
+{
+	struct pgbox_sync_context ctx = { .mbox = mbox };
+	struct mail_index_view *view = mail_index_view_open(mbox->box.index);
+
+	sync_read_position(&ctx, view);
+	mail_index_view_close(&view);
+	return ctx.position.modseq;
+}
+
+/* Without asking, if nothing else was new. Returns FALSE if something was. */
 static bool sync_own_run(struct pgbox_sync_context *ctx)
 {
 	if (sync_read_current_position(ctx) < 0 || !pgbox_sync_own_fits(ctx))
 		return FALSE;
-	ctx->mbox->modseq = ctx->own->result->modseq;
+	ctx->mbox->known.modseq = ctx->own->result->modseq;
 	if (!ctx->own->result->changed)
 		return TRUE;
 	pgbox_sync_own_get_rows(ctx);
+	ctx->own_rows = TRUE;
 	return sync_locked(ctx) == PGBOX_SYNC_DONE;
 }
 
 void pgbox_sync_own(struct pgbox_mailbox *mbox,
 		    const ARRAY_TYPE(pgbox_mail_change) *changes,
-		    const struct pgbox_change_result *result, bool hide)
+		    const struct pgbox_change_result *result,
+		    const struct pgbox_moment *asked_at, bool hide)
 {
 	const struct pgbox_sync_own own = {
 		.changes = changes,
 		.result = result,
+		.hide = hide,
 	};
 	struct pgbox_sync_context ctx;
 	bool success;
 
-	sync_begin(&ctx, mbox, hide ? result->modseq : 0);
-	ctx.own = &own;
-	pgbox_moment_set(&ctx.asked_at);
+	sync_begin(&ctx, mbox, &own);
+	ctx.asked_at = *asked_at;
+	pgbox_moment_add_own_changes(&ctx.asked_at);
 	T_BEGIN {
 		success = sync_own_run(&ctx);
+		if (!success) {
+			/* The next command has to see it, pipelined or not. A
+			   failure is not one of the change. */
+			mbox->sync_wanted = TRUE;
+			ctx.own_rows = FALSE;
+			success = result->changed && sync_run(&ctx) == 0;
+		}
 	} T_END;
 	sync_end(&ctx, success);
-	if (success)
-		return;
-
-	mbox->sync_wanted = TRUE;
-	if (hide && result->changed) {
-		/* A failure is not one of the command: the next sync brings
-		   the change. */
-		(void)pgbox_sync(mbox, 0, result->modseq);
-	}
 }
 
 static bool failure_is_temporary(struct mailbox *box)
@@ -426,17 +431,30 @@ static bool failure_is_temporary(struct mailbox *box)
 	return error == MAIL_ERROR_TEMP || error == MAIL_ERROR_UNAVAILABLE;
 }
 
+/* Returns 0 if the index is as new as a sync with these flags wants it, -1 with the
+   storage's error set. */
+static int
+sync_as_wanted(struct pgbox_mailbox *mbox, enum mailbox_sync_flags flags)
+{
+	struct mailbox *box = &mbox->box;
+	bool full = index_mailbox_want_full_sync(box, flags);
+
+	if ((flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0)
+		return pgbox_sync(mbox, flags);
+	/* Who only saves needs to see only what it has saved. */
+	if (!full && !mbox->sync_wanted &&
+	    (box->flags & MAILBOX_FLAG_SAVEONLY) != 0)
+		return 0;
+	/* A fast sync is that at the end of a command which only reads. */
+	return pgbox_sync_refresh(mbox, !full);
+}
+
 struct mailbox_sync_context *
 pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
-	bool wanted = index_mailbox_want_full_sync(box, flags) ||
-		mbox->sync_wanted;
-	int ret = 0;
+	int ret = sync_as_wanted(mbox, flags);
 
-	if ((wanted && !pgbox_moment_is_same_command(&mbox->synced_at)) ||
-	    (flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0)
-		ret = pgbox_sync(mbox, flags, 0);
 	if (ret < 0 && mbox->watch != NULL && failure_is_temporary(box)) {
 		/* After a failure in IDLE Dovecot would stop waiting, without
 		   telling the client. */

@@ -82,7 +82,7 @@ filler_add(struct text_filler *filler, const struct pgbox_text_claim *claim)
 		return ret;
 
 	pgbox_text_batch_add(filler->batch,
-			     filler->mbox->storage->account_id,
+			     filler->mbox->known.id.account_id,
 			     claim->message_id, &text);
 	return !pgbox_text_batch_is_full(filler->batch) ? 0 :
 		filler_store(filler);
@@ -92,10 +92,6 @@ filler_add(struct text_filler *filler, const struct pgbox_text_claim *claim)
 static int filler_next(struct text_filler *filler)
 {
 	struct pgbox_mailbox *mbox = filler->mbox;
-	const struct pgbox_mailbox_id id = {
-		.account_id = mbox->storage->account_id,
-		.mailbox_id = mbox->mailbox_id,
-	};
 	const struct mail_index_header *hdr =
 		mail_index_get_header(mbox->box.view);
 	const struct pgbox_text_claim *claim;
@@ -104,7 +100,7 @@ static int filler_next(struct text_filler *filler)
 	int ret = 0;
 
 	t_array_init(&claims, CLAIM_COUNT);
-	if (pgbox_run_text_claim(mbox->storage->db, &id, hdr->next_uid - 1,
+	if (pgbox_run_text_claim(mbox->storage->db, &mbox->known.id, hdr->next_uid - 1,
 				 filler->set.want_body, CLAIM_COUNT,
 				 filler->claim_max_bytes, &claims, &failure) < 0) {
 		pgbox_mailbox_set_failure(mbox, &failure);

@@ -1,7 +1,8 @@
 /* Changes of flags, keywords and expunges. They are collected while the
    transaction lives and go to the database when it commits, before anything
    of them is in the local index: a database that refuses makes the command
-   fail. What was written comes back through the sync. */
+   fail. What was written is then brought into the index, so that the next command
+   sees it. */
 
 #include "lib.h"
 #include "array.h"
@@ -24,15 +25,24 @@ pgbox_transaction_begin(struct mailbox *box,
 			enum mailbox_transaction_flags flags,
 			const char *reason)
 {
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 	struct mailbox_transaction_context *t;
 	struct pgbox_transaction *pt;
+	bool refresh_failed = FALSE;
 	pool_t pool;
 
+	/* Wherever an answer or a deed depends on what others have done
+	   (mail-storage.h). Dovecot itself refreshes the index, which is only
+	   our cache. */
+	if ((flags & MAILBOX_TRANSACTION_FLAG_REFRESH) != 0) T_BEGIN {
+		refresh_failed = pgbox_sync_refresh(mbox, TRUE) < 0;
+	} T_END;
 	t = index_transaction_begin(box, flags, reason);
 	pool = pool_alloconly_create("pgbox transaction", 512);
 	pt = p_new(pool, struct pgbox_transaction, 1);
 	pt->pool = pool;
 	pt->t = t;
+	pt->refresh_failed = refresh_failed;
 	i_array_init(&pt->changes, 8);
 	MODULE_CONTEXT_SET(t, pgbox_transaction_module, pt);
 	return t;
@@ -247,26 +257,40 @@ static void changes_find_neighbours(struct pgbox_transaction *pt)
 	}
 }
 
+/* What imap calls the transaction of EXPUNGE, UID EXPUNGE and CLOSE
+   (imap/imap-expunge.c). It has searched for \Deleted in another one before. */
+#define EXPUNGE_REASON "EXPUNGE"
+
+/* What was the reason for expunging must still hold when it is done. */
+static void
+changes_get_condition(const struct pgbox_transaction *pt,
+		      struct pgbox_change_condition *condition_r)
+{
+	i_zero(condition_r);
+	condition_r->max_modseq = pt->t->itrans->max_modseq;
+	condition_r->expunge_max_modseq = pt->searched_modseq;
+	if (null_strcmp(pt->t->reason, EXPUNGE_REASON) == 0)
+		condition_r->expunge_flags = MAIL_DELETED;
+}
+
 static int
 changes_write(struct pgbox_transaction *pt, struct pgbox_change_result *result_r)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(pt->t->box);
-	struct pgbox_mailbox_id id = {
-		.account_id = mbox->storage->account_id,
-		.mailbox_id = mbox->mailbox_id,
-	};
 	struct pgbox_operation operation = {
-		.min_modseq = mbox->modseq,
+		.min_modseq = mbox->known.modseq,
 		.operation = pgbox_operation_create(),
 	};
 	struct pgbox_add_result done;
 	struct pgbox_db_failure failure;
-	uint64_t max_modseq = pt->t->itrans->max_modseq;
+	struct pgbox_change_condition condition;
 
 	i_zero(result_r);
 	changes_find_neighbours(pt);
-	if (pgbox_run_change(mbox->storage->db, &id, max_modseq, &pt->changes,
-			     operation.operation, result_r, &failure) == 0)
+	changes_get_condition(pt, &condition);
+	if (pgbox_run_change(mbox->storage->db, &mbox->known.id, &condition,
+			     &pt->changes, operation.operation, result_r,
+			     &failure) == 0)
 		return 0;
 	if (failure.error == PGBOX_DB_ERROR_NOT_FOUND) {
 		pgbox_mailbox_set_gone(mbox);
@@ -279,7 +303,7 @@ changes_write(struct pgbox_transaction *pt, struct pgbox_change_result *result_r
 	if (pgbox_operation_settle(mbox, &operation, &failure, &done) <= 0)
 		return -1;
 	result_r->changed = TRUE;
-	if (max_modseq != 0) {
+	if (condition.max_modseq != 0) {
 		changes_get_unchanged(&pt->changes, &done.uids,
 				      &result_r->conflict_uids);
 	} else {
@@ -335,18 +359,20 @@ static int transaction_write(struct pgbox_transaction *pt)
 	struct mailbox_transaction_context *t = pt->t;
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
 	struct pgbox_change_result result;
+	struct pgbox_moment asked_at;
 	bool hide = (t->flags & MAILBOX_TRANSACTION_FLAG_HIDE) != 0;
 
 	if (array_count(&pt->changes) == 0)
 		return 0;
 	if (!changes_are_empty(&pt->changes)) {
+		pgbox_moment_set(&asked_at, mbox->storage->notify);
 		if (changes_write(pt, &result) < 0)
 			return -1;
 		conflicts_set(t->itrans, &result.conflict_uids);
 		if (result.changed) {
-			pgbox_storage_changed(mbox->storage, mbox->guid);
+			pgbox_storage_changed(mbox->storage, mbox->known.guid);
 		}
-		pgbox_sync_own(mbox, &pt->changes, &result, hide);
+		pgbox_sync_own(mbox, &pt->changes, &result, &asked_at, hide);
 	}
 	/* the saves' own keywords are read before this (pgbox-save.c) */
 	itrans_forget_changes(t->itrans);

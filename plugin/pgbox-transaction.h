@@ -17,6 +17,12 @@ struct pgbox_transaction {
 	ARRAY_TYPE(pgbox_mail_change) changes;
 	/* METADATA; not created if there is none */
 	ARRAY_TYPE(pgbox_attribute_change) attributes;
+	/* The index could not be refreshed: searches fail, with the storage's
+	   error set. */
+	bool refresh_failed;
+	/* Flags, keywords or MODSEQs were searched for when the index had this
+	   MODSEQ; 0 if not */
+	uint64_t searched_modseq;
 };
 
 /* Returns the transaction's changes; never NULL for a pgbox mailbox. */

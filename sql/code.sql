@@ -8,6 +8,7 @@
 \ir functions/current-timeline.sql
 \ir functions/keyword-ids.sql
 \ir functions/keywords-change.sql
+\ir functions/keywords-copied.sql
 \ir functions/mail-change.sql
 \ir functions/mail-copy.sql
 \ir functions/mail-flags-change.sql
@@ -24,6 +25,7 @@
 \ir functions/mailbox-sync.sql
 \ir functions/mailbox-update.sql
 \ir functions/mails-expunge.sql
+\ir functions/messages-copy.sql
 \ir functions/messages-remove.sql
 \ir functions/operation-done.sql
 \ir functions/purge.sql

@@ -9,12 +9,15 @@
 --     whether the mails lose all keywords but those added;
 --   p_keyword_range, p_keyword, p_keyword_add: parallel; a range by its place,
 --     from 1, and a keyword to add to or remove from its mails, no pair twice;
---   p_expunge_uid; p_operation: random number of the command.
+--   p_expunge_uid; p_expunge_flags: flags without which a mail is not expunged,
+--     0 for no such condition; p_expunge_max_modseq: mails changed after it are not
+--     expunged, null for no such condition;
+--   p_operation: random number of the command.
 -- Returns the mailbox's MODSEQ afterwards, whether anything changed, the
 --   conflicts; the MODSEQ before, and UIDVALIDITY, UIDNEXT, first \Recent UID,
 --   epoch and number of keywords: a frontend that was up to date then needs to
---   ask nothing; the changed UIDs as first, last, first, last ..., and how many
---   mails were expunged.
+--   ask nothing; the changed UIDs as first, last, first, last ...; UIDs and GUIDs of
+--   the expunged mails, parallel.
 -- Errors: PB404, PB413 too many keywords.
 -- Locks: mailbox row.
 -- Writes: mail, mailbox_keyword, mail_change, expunged, mailbox.
@@ -31,6 +34,8 @@ create or replace function pgbox.mail_change(
     p_keyword text[],
     p_keyword_add boolean[],
     p_expunge_uid bigint[],
+    p_expunge_flags smallint,
+    p_expunge_max_modseq bigint,
     p_operation bigint,
     out r_modseq bigint,
     out r_changed boolean,
@@ -42,7 +47,8 @@ create or replace function pgbox.mail_change(
     out r_epoch bigint,
     out r_keywords smallint,
     out r_changed_uids bigint[],
-    out r_expunged int
+    out r_expunged_uids bigint[],
+    out r_expunged_guids text[]
 )
 language plpgsql
 security definer
@@ -77,7 +83,8 @@ declare
     v_unseen int := 0;
 begin
     r_conflict_uids := '{}';
-    r_expunged := 0;
+    r_expunged_uids := '{}';
+    r_expunged_guids := '{}';
     r_old_modseq := v_box.modseq;
     r_uid_validity := v_box.uid_validity;
     r_uid_next := v_box.uid_next;
@@ -213,15 +220,18 @@ begin
             and b.mailbox_id = p_mailbox_id;
     end if;
     if cardinality(p_expunge_uid) > 0 then
-        r_expunged := pgbox.mails_expunge(
+        select e.r_uids, e.r_guids into r_expunged_uids, r_expunged_guids
+        from pgbox.mails_expunge(
             p_account_id,
             p_mailbox_id,
             array(select e.uid from unnest(p_expunge_uid) e (uid) where e.uid <> all (r_conflict_uids)),
-            v_modseq
-        );
+            v_modseq,
+            p_expunge_flags,
+            case when v_box.modseq_floor > p_expunge_max_modseq then 0 else p_expunge_max_modseq end
+        ) e;
     end if;
 
-    r_changed := not isempty(v_ranges) or r_expunged > 0;
+    r_changed := not isempty(v_ranges) or cardinality(r_expunged_uids) > 0;
     r_changed_uids := '{}';
     if not r_changed then
         r_modseq := v_box.modseq;

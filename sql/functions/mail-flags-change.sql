@@ -22,7 +22,8 @@ create or replace function pgbox.mail_flags_change(
     out r_epoch bigint,
     out r_keywords smallint,
     out r_changed_uids bigint[],
-    out r_expunged int
+    out r_expunged_uids bigint[],
+    out r_expunged_guids text[]
 )
 language plpgsql
 security definer
@@ -51,7 +52,8 @@ begin
     r_epoch := v_box.epoch;
     r_keywords := v_box.keywords;
     r_changed_uids := '{}';
-    r_expunged := 0;
+    r_expunged_uids := '{}';
+    r_expunged_guids := '{}';
 
     -- Whoever changes the mail holds the lock of its mailbox, as we do now.
     select m.modseq, m.flags into v_mail_modseq, v_old_flags

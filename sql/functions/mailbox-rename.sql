@@ -1,15 +1,17 @@
 -- Renames a mailbox together with its children. Missing parents of the new
 -- name are created; \Noselect parents of the old name that have no children
 -- any more go away, as on a file system.
--- Parameters: account; old and new name.
+-- Parameters: account; old and new name; whether an empty mailbox of the old name
+--   is left behind, as RFC 3501 6.3.5 wants for INBOX.
 -- Returns the number of renamed rows.
 -- Errors: PB404 no such mailbox, PB409 the new name exists,
 --   PB400 the new name lies below the old one, PB413 a name gets too long.
--- Locks: account row, all renamed mailbox rows. Writes: mailbox.
+-- Locks: account row, all renamed mailbox rows. Writes: account, mailbox.
 create or replace function pgbox.mailbox_rename(
     p_account_id bigint,
     p_old_name text,
-    p_new_name text
+    p_new_name text,
+    p_leave_empty boolean default false
 )
 returns int
 language plpgsql
@@ -75,6 +77,9 @@ begin
     ) then
         perform pgbox.mailbox_create(p_account_id, v_parent, gen_random_uuid(), false, null, null);
     end if;
+    if p_leave_empty then
+        perform pgbox.mailbox_create(p_account_id, p_old_name, gen_random_uuid(), true, null, null);
+    end if;
     while strpos(v_old_parent, '/') > 0 loop
         v_old_parent := regexp_replace(v_old_parent, '/[^/]*$', '');
         exit when exists (
@@ -95,4 +100,4 @@ begin
 end
 $$;
 
-comment on function pgbox.mailbox_rename(bigint, text, text) is 'Renames a mailbox together with its children.';
+comment on function pgbox.mailbox_rename(bigint, text, text, boolean) is 'Renames a mailbox together with its children.';

@@ -1,16 +1,23 @@
 -- Removes mails of a mailbox and leaves tombstones. UIDs that do not exist
 -- are ignored.
--- Parameters: account; mailbox; UIDs; MODSEQ of the change.
--- Returns how many mails were removed. If it was none, nothing was written.
+-- Parameters: account; mailbox; UIDs; MODSEQ of the change;
+--   p_flags: flags without which a mail stays, 0 for no such condition;
+--   p_max_modseq: mails stay that were changed after it, but for those that
+--     have p_modseq; null for no such condition.
+-- Returns UIDs and GUIDs of the mails that were removed, parallel and in no
+--   order. If there are none, nothing was written.
 -- Locks: the caller holds the mailbox row.
 -- Writes: mail, expunged, mailbox (counters, modseq).
 create or replace function pgbox.mails_expunge(
     p_account_id bigint,
     p_mailbox_id bigint,
     p_uid bigint[],
-    p_modseq bigint
+    p_modseq bigint,
+    p_flags smallint,
+    p_max_modseq bigint,
+    out r_uids bigint[],
+    out r_guids text[]
 )
-returns int
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -33,6 +40,8 @@ begin
                     where x.account_id = p_account_id
                         and x.mailbox_id = p_mailbox_id
                         and x.uid = u.uid
+                        and x.flags & p_flags = p_flags
+                        and (p_max_modseq is null or x.modseq <= p_max_modseq or x.modseq = p_modseq)
                     limit 1
                 ) f
             )
@@ -56,8 +65,10 @@ begin
         from message s
         group by s.uid / 128
     )
-    select count(*), count(*) filter (where s.flags & 8 = 0), coalesce(sum(s.size), 0)
-    into v_messages, v_unseen, v_bytes
+    select
+        coalesce(array_agg(s.uid), '{}'), coalesce(array_agg(s.guid), '{}'),
+        count(*), count(*) filter (where s.flags & 8 = 0), sum(s.size)
+    into r_uids, r_guids, v_messages, v_unseen, v_bytes
     from message s;
     if v_messages > 0 then
         update pgbox.mailbox b
@@ -68,9 +79,8 @@ begin
         where b.account_id = p_account_id
             and b.mailbox_id = p_mailbox_id;
     end if;
-    return v_messages;
 end
 $$;
 
-comment on function pgbox.mails_expunge(bigint, bigint, bigint[], bigint) is
+comment on function pgbox.mails_expunge(bigint, bigint, bigint[], bigint, smallint, bigint) is
     'Removes mails of a mailbox and leaves tombstones.';

@@ -78,7 +78,12 @@ begin
             limit p_limit - v_removed
         );
         -- A MODSEQ for each batch, as for each command.
-        v_count := pgbox.mails_expunge(v_box.account_id, v_box.mailbox_id, v_uids, v_box.modseq + 65536);
+        v_count := (
+            select cardinality(e.r_uids)
+            from pgbox.mails_expunge(
+                v_box.account_id, v_box.mailbox_id, v_uids, v_box.modseq + 65536, 0::smallint, null
+            ) e
+        );
         v_removed := v_removed + v_count;
         exit when v_removed >= p_limit;
         v_count := pgbox.messages_remove(v_box.account_id, v_box.mailbox_id, 'infinity', (p_limit - v_removed)::int);

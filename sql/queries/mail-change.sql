@@ -1,7 +1,7 @@
 -- Parameters: see the function.
 -- Columns: MODSEQ, whether anything changed, UIDs of conflicts; MODSEQ before,
 -- UIDVALIDITY, UIDNEXT, first \Recent UID, epoch, number of keywords; changed
--- UIDs as first, last, ...; number of expunged mails.
+-- UIDs as first, last, ...; UIDs and GUIDs of the expunged mails.
 select
     c.r_modseq,
     c.r_changed,
@@ -13,5 +13,6 @@ select
     c.r_epoch,
     c.r_keywords,
     c.r_changed_uids,
-    c.r_expunged
-from pgbox.mail_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) c
+    c.r_expunged_uids,
+    c.r_expunged_guids
+from pgbox.mail_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) c

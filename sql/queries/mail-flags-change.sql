@@ -11,5 +11,6 @@ select
     c.r_epoch,
     c.r_keywords,
     c.r_changed_uids,
-    c.r_expunged
+    c.r_expunged_uids,
+    c.r_expunged_guids
 from pgbox.mail_flags_change($1, $2, $3, $4, $5, $6, $7) c

@@ -7,6 +7,7 @@ from pgboxtest import messages
 from pgboxtest.imap import ConnectionLost, as_pairs
 from pgboxtest.process import wait_until
 from pgboxtest.proxy import CountingProxy
+from pgboxtest.services import wait_for_notify
 
 MANY = 2000
 MEGABYTE = 1024 * 1024
@@ -21,13 +22,17 @@ def expected_log():
 
 @pytest.fixture(scope="module")
 def metered(lab):
-    """(proxy, frontend): all the frontend's database traffic goes through the proxy."""
+    """(proxy, frontend): all database traffic of mail processes goes through the proxy.
+
+    With the service that says when there is nothing to ask for."""
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has a database")
     proxy = CountingProxy(lab.postgres.port)
     dsn = (f"host=127.0.0.1 port={proxy.port} dbname=pgbox user=pgbox_frontend sslmode=disable "
            "gssencmode=disable")
-    server = lab.dovecot("tested", "reading", plugin={"pgbox_dsn": dsn})
+    server = lab.dovecot("tested", "reading", notify=True,
+                         plugin={"pgbox_dsn": dsn, "pgbox_notify_dsn": lab.postgres.frontend_dsn})
+    wait_for_notify(server)
     yield proxy, server
     server.stop()
     proxy.close()

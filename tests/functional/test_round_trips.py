@@ -6,6 +6,7 @@ Bounds, where an exact number would only describe today's batches, are far below
 import pytest
 
 from pgboxtest import config, messages
+from pgboxtest.services import notified_frontends
 from pgboxtest.statements import StatementLog, changes
 
 MAILS = 500
@@ -24,9 +25,8 @@ def statements(lab):
 @pytest.fixture(scope="module")
 def counted(lab, statements):  # pylint: disable=unused-argument
     """A frontend whose connections are new, so that their statements are logged."""
-    server = lab.dovecot("tested", "counted")
-    yield server
-    server.stop()
+    with notified_frontends(lab, ["counted"]) as servers:
+        yield servers[0]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ CHANGES = {"attribute-set", "mail-change", "mail-copy", "mail-flags-change", "ma
            "mail-save-one", "mailbox-create", "mailbox-delete", "mailbox-rename", "mailbox-restart",
            "mailbox-update", "subscription-set", "upload-abort", "upload-chunks"}
 
-_ENTRY = re.compile(r"\] " + FRONTEND_ROLE + r" .*? LOG:  (?:execute [^:]*|statement): ")
+# not those of the service, which sends them for nobody in particular
+_ENTRY = re.compile(r"\] " + FRONTEND_ROLE + r" (?!pgbox/pgbox-notify).*? LOG:  (?:execute [^:]*|statement): ")
 _NEXT_ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
 
 

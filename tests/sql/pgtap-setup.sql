@@ -240,14 +240,19 @@ create function tap.change(
     p_max_modseq bigint default null,
     p_operation bigint default 1,
     p_last bigint[] default null,
+    p_expunge_flags int default 0,
+    p_expunge_max_modseq bigint default null,
     out r_modseq bigint,
     out r_changed boolean,
     out r_conflict_uids bigint[],
-    out r_changed_uids bigint[]
+    out r_changed_uids bigint[],
+    out r_expunged_uids bigint[]
 )
 language sql
 as $$
-    select c.r_modseq, c.r_changed, c.r_conflict_uids, c.r_changed_uids
+    select
+        c.r_modseq, c.r_changed, c.r_conflict_uids, c.r_changed_uids,
+        array(select u.uid from unnest(c.r_expunged_uids) u (uid) order by u.uid)
     from pgbox.mail_change(
         p_account_id => tap.account(),
         p_mailbox_id => tap.mailbox(p_mailbox),
@@ -264,6 +269,8 @@ as $$
         p_keyword_add => case when p_keyword_add is null and p_keyword_remove is null then '{}'
             else array_fill(p_keyword_add is not null, array[cardinality(p_uid)]) end,
         p_expunge_uid => case when p_expunge then p_uid else '{}' end,
+        p_expunge_flags => p_expunge_flags::smallint,
+        p_expunge_max_modseq => p_expunge_max_modseq,
         p_operation => p_operation
     ) c
 $$;
@@ -274,11 +281,14 @@ create function tap.copy(
     p_uid bigint[],
     p_target text,
     p_move boolean default false,
-    p_flags int default 0,
-    p_keyword text default null,
+    p_add int default 0,
+    p_remove int default 0,
+    p_keyword_add text default null,
+    p_keyword_remove text default null,
     p_operation bigint default 1,
     p_pop3_uidl text default null,
     p_name text default null,
+    p_account text default 'anna',
     out r_uid_validity bigint,
     out r_modseq bigint,
     out r_uids bigint[]
@@ -289,19 +299,30 @@ as $$
     from pgbox.mail_copy(
         p_account_id => tap.account(),
         p_mailbox_id => tap.mailbox(p_target),
-        p_source_mailbox_id => array_fill(tap.mailbox(p_source), array[cardinality(p_uid)]),
+        p_source_account_id => array_fill(tap.account(p_account), array[cardinality(p_uid)]),
+        p_source_mailbox_id => array_fill(tap.mailbox(p_source, p_account), array[cardinality(p_uid)]),
         p_source_uid => p_uid,
         p_move => array_fill(p_move, array[cardinality(p_uid)]),
-        p_flags => array_fill(p_flags::smallint, array[cardinality(p_uid)]),
+        p_flag_add => array_fill(p_add::smallint, array[cardinality(p_uid)]),
+        p_flag_remove => array_fill(p_remove::smallint, array[cardinality(p_uid)]),
         p_saved_at => array_fill(1000000002::bigint, array[cardinality(p_uid)]),
         p_uid => array_fill(0::bigint, array[cardinality(p_uid)]),
         p_pop3_uidl => array_fill(p_pop3_uidl, array[cardinality(p_uid)]),
         p_pop3_order => array_fill(null::bigint, array[cardinality(p_uid)]),
         p_min_modseq => 0,
-        p_keyword_message => case when p_keyword is null then '{}'
-            else array(select generate_series(1, cardinality(p_uid))) end,
-        p_keyword => case when p_keyword is null then '{}'
-            else array_fill(p_keyword, array[cardinality(p_uid)]) end,
+        p_keyword_message => array(
+            select i from generate_series(1, cardinality(p_uid)) i where p_keyword_add is not null
+            union all
+            select i from generate_series(1, cardinality(p_uid)) i where p_keyword_remove is not null
+        ),
+        p_keyword => case when p_keyword_add is null then '{}'
+            else array_fill(p_keyword_add, array[cardinality(p_uid)]) end
+            || case when p_keyword_remove is null then '{}'
+            else array_fill(p_keyword_remove, array[cardinality(p_uid)]) end,
+        p_keyword_add => case when p_keyword_add is null then '{}'
+            else array_fill(true, array[cardinality(p_uid)]) end
+            || case when p_keyword_remove is null then '{}'
+            else array_fill(false, array[cardinality(p_uid)]) end,
         p_operation => p_operation,
         p_mailbox_name => p_name
     ) c

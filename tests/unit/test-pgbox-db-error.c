@@ -17,7 +17,7 @@ static const struct {
 	enum pgbox_db_error error;
 } sqlstates[] = {
 	{ "PB404", PGBOX_DB_ERROR_NOT_FOUND },
-	{ "PB410", PGBOX_DB_ERROR_NOT_FOUND },
+	{ "PB410", PGBOX_DB_ERROR_EXPUNGED },
 	{ "PB409", PGBOX_DB_ERROR_EXISTS },
 	{ "PB400", PGBOX_DB_ERROR_NOT_POSSIBLE },
 	{ "PB413", PGBOX_DB_ERROR_LIMIT },

@@ -381,8 +381,8 @@ static int setup(void **state ATTR_UNUSED)
 
 	i_zero(&test_mbox);
 	test_mbox.storage = &test_storage;
-	test_mbox.mailbox_id = 1;
-	test_mbox.uid_validity = 1;
+	test_mbox.known.id.mailbox_id = 1;
+	test_mbox.known.uid_validity = 1;
 	test_mail.box = &test_mbox.box;
 	test_mail.transaction = &test_trans;
 	return 0;
@@ -735,7 +735,7 @@ static void test_bytes_in_use_survive_the_window(void **state ATTR_UNUSED)
 static void test_new_uidvalidity_forgets_all(void **state ATTR_UNUSED)
 {
 	read_infos(1, 10, 1);
-	test_mbox.uid_validity = 2;
+	test_mbox.known.uid_validity = 2;
 	assert_null(pgbox_mail_window_find_info(mail_at(1)));
 }
 

@@ -25,7 +25,7 @@ static void test_own_change(void **state ATTR_UNUSED)
 {
 	struct pgbox_moment moment;
 
-	pgbox_moment_set(&moment);
+	pgbox_moment_set(&moment, NULL);
 	assert_true(pgbox_moment_is_same_command(&moment));
 	pgbox_moment_changed();
 	assert_false(pgbox_moment_is_same_command(&moment));
@@ -39,7 +39,7 @@ static void test_next_command(void **state ATTR_UNUSED)
 	struct pgbox_moment moment;
 
 	event_add_str(command, "cmd_tag", "a1");
-	pgbox_moment_set(&moment);
+	pgbox_moment_set(&moment, NULL);
 	event_unref(&other);
 	assert_true(pgbox_moment_is_same_command(&moment));
 	event_unref(&command);

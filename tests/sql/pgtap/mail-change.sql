@@ -1,7 +1,7 @@
 -- mail_change(), keywords_change(), mails_expunge()
 begin;
 set local search_path = tap, public;
-select plan(59);
+select plan(64);
 
 select tap.new_mailbox('a');
 select tap.save('a', 5);
@@ -122,11 +122,28 @@ select tap.save('seen', 1, 8);
 select is(
     (
         pgbox.mail_change(
-            tap.account(), tap.mailbox('seen'), null, '{1}', '{1}', '{0}', '{8}', '{f}', '{}', '{}', '{}', '{1}', 1
+            tap.account(), tap.mailbox('seen'), null, '{1}', '{1}', '{0}', '{8}', '{f}', '{}', '{}', '{}', '{1}', 0::smallint, null, 1
         )
-    ).r_expunged,
-    1, 'a mail loses \Seen and goes in one command');
+    ).r_expunged_uids,
+    '{1}'::bigint[], 'a mail loses \Seen and goes in one command');
 select is(tap.counters('seen'), '0/0/0 2', 'and is not counted');
+
+-- What was the reason for expunging must still hold.
+select tap.new_mailbox('w');
+select tap.save('w', 4, 4);
+select tap.change('w', '{2}', p_remove => 4);
+select is((tap.change('w', '{1,2}', p_expunge => true, p_expunge_flags => 4)).r_expunged_uids, '{1}'::bigint[],
+    'a mail that has lost \Deleted stays');
+select is(tap.mails('w'), '2:0 3:4 4:4', 'with what it has now');
+update old set modseq = tap.modseq('w');
+select tap.change('w', '{3}', p_keyword_add => 'later');
+select is((tap.change('w', '{2,3}', p_expunge => true, p_expunge_max_modseq => (select modseq from old))).r_expunged_uids,
+    '{2}'::bigint[], 'so does one that was changed since it was looked at');
+select is((tap.change('w', '{2,3}', p_expunge => true, p_expunge_flags => 1)).r_changed, false,
+    'if all stay, nothing has changed');
+select pgbox.mailbox_restart(tap.account(), tap.mailbox('w'));
+select is((tap.change('w', '{4}', p_expunge => true, p_expunge_max_modseq => (select modseq from old))).r_expunged_uids,
+    '{}'::bigint[], 'a mailbox that begins anew has changed');
 
 select * from finish();
 rollback;

@@ -17,7 +17,7 @@ as $$
     select c::text
     from pgbox.mail_change(
         tap.account(), tap.mailbox('a'), p_max_modseq, array[p_uid], array[p_uid],
-        array[p_add]::smallint[], array[p_remove]::smallint[], '{f}', '{}', '{}', '{}', '{}', 7
+        array[p_add]::smallint[], array[p_remove]::smallint[], '{f}', '{}', '{}', '{}', '{}', 0::smallint, null, 7
     ) c
 $$;
 

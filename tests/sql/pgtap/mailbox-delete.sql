@@ -29,7 +29,7 @@ select throws_ok(
     $$select pgbox.mailbox_delete(tap.account('bert'), tap.mailbox('a/b'), 'a/b')$$,
     'PB404', null, 'another account cannot delete it');
 select throws_ok(
-    $$select pgbox.mail_change(tap.account(), mailbox_id, null, '{1}', '{1}', '{8}', '{0}', '{f}', '{}', '{}', '{}', '{}', 1) from old$$,
+    $$select pgbox.mail_change(tap.account(), mailbox_id, null, '{1}', '{1}', '{8}', '{0}', '{f}', '{}', '{}', '{}', '{}', 0::smallint, null, 1) from old$$,
     'PB404', null, 'mails of a deleted mailbox cannot be changed');
 
 select throws_ok($$select pgbox.mailbox_delete(tap.account(), tap.mailbox('a'), 'a')$$, 'PB409', null,

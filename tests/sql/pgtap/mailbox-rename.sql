@@ -1,7 +1,7 @@
 -- mailbox_rename()
 begin;
 set local search_path = tap, public;
-select plan(18);
+select plan(22);
 
 select tap.new_mailbox('a');
 select tap.new_mailbox('a/b');
@@ -47,6 +47,14 @@ select isnt(tap.mailbox('p'), null, 'but no mailbox does');
 select throws_ok($$select pgbox.mailbox_rename(tap.account(), 'deep', repeat('x', 2045))$$, 'PB413', null,
     'no child''s name may get too long for the index');
 select isnt(tap.mailbox('deep/er/z'), null, 'and then nothing is renamed');
+
+update pgbox.mailbox set uid_next = 100 where mailbox_id = tap.mailbox('INBOX');
+select is(pgbox.mailbox_rename(tap.account(), 'INBOX', 'old', true), 1, 'INBOX is renamed');
+select is(tap.counters('old'), '0/0/0 100', 'with all it has');
+select is(tap.counters('INBOX'), '0/0/0 1', 'and leaves an empty one');
+select isnt(
+    (select uid_validity from pgbox.mailbox where mailbox_id = tap.mailbox('INBOX')),
+    (select uid_validity from pgbox.mailbox where mailbox_id = tap.mailbox('old')), 'which is another one');
 
 select * from finish();
 rollback;
