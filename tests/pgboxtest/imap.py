@@ -271,6 +271,12 @@ class ImapClient:
 
     def send(self, *parts):
         """Send a command and return its tag at once (for pipelining)."""
+        tag, data = self._compose(parts)
+        self._send_all(data)
+        return tag
+
+    def _compose(self, parts):
+        """A tag, and the octets of a command that have not been sent on the way."""
         self.counter += 1
         tag = b"a%d" % self.counter
         data = tag + b" "
@@ -282,8 +288,7 @@ class ImapClient:
                 data += part.data
             else:
                 data += part if isinstance(part, bytes) else part.encode()
-        self._send_all(data + b"\r\n")
-        return tag
+        return tag, data + b"\r\n"
 
     def _send_all(self, data):
         try:
@@ -312,6 +317,28 @@ class ImapClient:
 
     def command(self, *parts):
         return self.wait(self.send(*parts), parts)
+
+    def pipelined(self, *commands):
+        """Send commands (each a string or parts) in one write; a Result for each.
+
+        All have the same untagged responses: those of the second command may come before the
+        tagged one of the first.
+        """
+        commands = [(parts,) if isinstance(parts, str) else parts for parts in commands]
+        composed = [self._compose(parts) for parts in commands]
+        self._send_all(b"".join(data for _tag, data in composed))
+        untagged, tagged = [], {tag: None for tag, _data in composed}
+        while None in tagged.values():
+            try:
+                tag, answer = self.read_response()
+            except ConnectionLost as error:
+                raise ConnectionLost(str(error), untagged) from error
+            if tag in tagged:
+                tagged[tag] = answer
+            else:
+                untagged.append(answer)
+        return [Result(parts, untagged, status)
+                for parts, status in zip(commands, tagged.values())]
 
     def ok(self, *parts):
         result = self.command(*parts)
