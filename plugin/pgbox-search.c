@@ -8,6 +8,7 @@
 #include "time-util.h"
 #include "mail-user.h"
 #include "mail-search.h"
+#include "mail-index-view-private.h"
 #include "index-mail.h"
 #include "index-search-private.h"
 #include "pgbox-storage.h"
@@ -208,12 +209,32 @@ static bool args_depend_on_changes(const struct mail_search_arg *args)
 	return FALSE;
 }
 
+/* The mails of a view have the newest flags, but its header has the counters of
+   \Seen and \Deleted from when it was synced, and Dovecot believes them: if there
+   were none, there is nothing to be found. It looks at the first level only
+   (index-search.c: search_limit_by_hdr()). */
+static void args_hide_flags(struct mail_search_args *args)
+{
+	struct mail_search_arg *arg, *hidden;
+
+	for (arg = args->args; arg != NULL; arg = arg->next) {
+		if (arg->type != SEARCH_FLAGS)
+			continue;
+		hidden = p_new(args->pool, struct mail_search_arg, 1);
+		*hidden = *arg;
+		hidden->next = NULL;
+		arg->type = SEARCH_SUB;
+		arg->match_not = FALSE;
+		arg->value.subargs = hidden;
+	}
+}
+
 /* EXPUNGE begins with a search for \Deleted, in a transaction that is to see what
    any session has done: only the database knows that. Other searches are about as
    old as what was told. */
 static void
 search_refresh(struct mailbox_transaction_context *t,
-	       const struct mail_search_args *args)
+	       struct mail_search_args *args)
 {
 	struct pgbox_transaction *pt = pgbox_transaction_get(t);
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
@@ -224,6 +245,8 @@ search_refresh(struct mailbox_transaction_context *t,
 			MAILBOX_TRANSACTION_FLAG_REFRESH) == 0) < 0)
 		pt->refresh_failed = TRUE;
 	pt->searched_modseq = pgbox_sync_get_modseq(mbox);
+	if (t->box->view->map != t->box->index->map)
+		args_hide_flags(args);
 }
 
 struct mail_search_context *

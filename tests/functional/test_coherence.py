@@ -67,6 +67,15 @@ def test_mail_that_is_deleted_elsewhere_goes(two, expunge):
 
 
 @pytest.mark.parametrize("expunge", EXPUNGES)
+def test_mail_that_is_deleted_with_a_new_keyword_goes(two, expunge):
+    """What is new to the index must not hide that there is something to expunge."""
+    two.b.ok("STORE 2 +FLAGS (\\Deleted New)")
+    two.a.ok("CREATE other")
+    two.a.ok(expunge)
+    assert two.mails("w") == [(1, set())]
+
+
+@pytest.mark.parametrize("expunge", EXPUNGES)
 def test_of_two_mails_one_stays_and_one_goes(two, expunge):
     """Both at once"""
     two.a.ok("STORE 1 +FLAGS (\\Deleted)")
