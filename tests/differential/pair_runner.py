@@ -209,7 +209,8 @@ class PairSide:
         self.sessions = [Session(host, user, some, self.truth)
                          for host, some in zip(pair.hosts, enabled)]
         self.settled_at = 0
-        self.turn = itertools.cycle(self.observers)
+        # the oracle's first one only looks at the mailbox
+        self.turn = itertools.cycle(self.observers[pair.kind == "sdbox":])
 
     def close(self):
         for client in [session.client for session in self.sessions] + self.observers:
@@ -307,9 +308,8 @@ class Match:
         both = [side.sessions[number].send(commands) for side in self.sides]
         self._advance(step, resolved)
         for index, (action, _uids, sure) in enumerate(resolved):
-            outcomes = [outcome(results[index], action, sure) for results in both]
-            if outcomes[0] != outcomes[1]:
-                raise Wrong(f"outcome of {action.verb}", *outcomes)
+            exact = sure and since[1][1]
+            compare_outcomes(action, sure, exact, [results[index] for results in both])
         for side, results, (tick, strict) in zip(self.sides, both, since):
             self._check(side, number, resolved, results, tick, strict)
 
@@ -360,12 +360,13 @@ class Match:
                     session.known[uid] = action.applied(session.known[uid])
 
     def _check_reading(self, session, action, uids, result, since, strict):
-        # a change that changes nothing need not be told
-        told = session.told if action.verb == "FETCH" else session.known
-        if action.verb in ("FETCH", "BODY") and strict or action.verb == "STORE":
+        if action.verb in ("FETCH", "BODY", "STORE") and not action.silent:
+            # what changes nothing need not be told
+            told = session.told if action.verb == "FETCH" else session.known
             for uid in set(uids) & set(self.agreed):
                 current = self.truth.current(uid)
-                if current is not None and not action.silent and told.get(uid) != current:
+                must = strict or action.verb == "STORE" and uid in session.told
+                if current is not None and must and told.get(uid) != current:
                     raise Wrong(f"flags that {action.verb} tells", (uid, current), told.get(uid))
         if action.verb in ("SEARCH", "SORT"):
             self._check_search(session, action, result, since, strict)
@@ -393,12 +394,11 @@ class Match:
         self.right.settle()
         expected, got = [side.folders() for side in self.sides]
         if expected != got:
-            raise Wrong("folders", sorted(expected.items()), sorted(got.items()))
+            raise Wrong("folders", what_differs(expected, got), what_differs(got, expected))
         for side in self.sides:
             for session in side.sessions:
                 self._audit_session(side, session)
         self.agreed = self.truth.uids()
-        self.left.observers[0].ok(f"EXAMINE {BOX}")
 
     def _audit_session(self, side, session):
         name = "the oracle: " if side is self.left else ""
@@ -424,8 +424,25 @@ def command_parts(action, uids):
     return parts if action.message is None else (*parts, Literal(POOL[action.message]))
 
 
-def outcome(result, action, sure):
-    """What must be the same on both sides of the answer to a command."""
+def compare_outcomes(action, sure, exact, results):
+    """The answers of both sides to a command; `exact` if they were to be up to date."""
+    outcomes = [outcome(result, sure) for result in results]
+    if exact and action.verb in ("STATUS", "BODY"):
+        outcomes = [(word, data(result)) for word, result in zip(outcomes, results)]
+    if outcomes[0] != outcomes[1]:
+        raise Wrong(f"outcome of {action.verb}", *outcomes)
+    # dates differ, because the sides take turns
+    if action.verb == "SORT" and "ARRIVAL" not in action.text:
+        orders = [[uid for args in result.named("SORT") for uid in args if isinstance(uid, bytes)]
+                  for result in results]
+        orders = [[uid for uid in order if uid in other]
+                  for order, other in zip(orders, reversed(orders))]
+        if orders[0] != orders[1]:
+            raise Wrong("order of SORT", *orders)
+
+
+def outcome(result, sure):
+    """What must be the same on both sides of the tagged answer to a command."""
     status = result.status
     if not sure and status.word in ("OK", "NO"):
         return "the mail is gone"  # which answer tells whether the session was told
@@ -437,18 +454,34 @@ def outcome(result, action, sure):
     return status.word, name
 
 
-def compare_pairs(make_left, make_right, steps, audit_every):
+def data(result):
+    """What STATUS tells, or octets."""
+    return [as_pairs(args[1]) for args in result.named("STATUS")] + \
+        [values["BODY[]"] for _number, args in result.numbered("FETCH")
+         for values in [as_pairs(args[0])] if "BODY[]" in values]
+
+
+def what_differs(expected, got):
+    """Of two dictionaries of folders: what the one has in each, and the other not."""
+    return [(name, folder if name not in got or folder[0] != got[name][0] else
+             {uid: mail for uid, mail in folder[1].items() if got[name][1].get(uid) != mail})
+            for name, folder in sorted(expected.items()) if folder != got.get(name)]
+
+
+def compare_pairs(make_left, make_right, steps, audit_every, match_class=Match):
     """Run a session on both sides; the first Mismatch, or None."""
     sides = []
     number, step = 0, None
     try:
         sides += [make_left(), make_right()]
-        match = Match(*sides)
+        match = match_class(*sides)
         for number, step in enumerate(steps, 1):
             match.run(step)
             if number % audit_every == 0 or number == len(steps):
                 match.audit()
         return None
+    except ConnectionLost as lost:
+        return Mismatch(number, step, "connection lost", [], [lost.untagged])
     except Wrong as wrong:
         return Mismatch(number, step, wrong.what, [wrong.expected], [wrong.got])
     finally:
