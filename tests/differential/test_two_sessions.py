@@ -75,3 +75,61 @@ def test_pair(arenas, seed):
                     f"rerun: cd tests && PGBOX_PAIR_SEED={seed} PGBOX_PAIR_SESSIONS=1 "
                     f"PGBOX_PAIR_COMMANDS={COMMANDS} /usr/bin/python3 -m pytest "
                     "differential/test_two_sessions.py", pytrace=False)
+
+
+def without(what):
+    """Takes untagged answers that have this word from what a session is told."""
+    def spoil(results):
+        for result in results:
+            result.untagged[:] = [answer for answer in result.untagged
+                                  if not (isinstance(answer, list) and what in answer[:2])]
+    return spoil
+
+
+def without_flags(results):
+    """A FETCH tells that no flags are set."""
+    for result in results:
+        for _number, args in result.numbered("FETCH"):
+            args[0][:] = [[] if isinstance(value, list) and item == b"FLAGS" else value
+                          for item, value in zip([None, *args[0]], args[0])]
+
+
+def refused(results):
+    results[-1].status.word = "NO"
+
+
+def is_noticed(arena, lie, seed):
+    """Whether the second session of the right side can be told something else than what is."""
+    generator = PairGenerator(seed)
+    generator.enabled = [None, None]
+    oracle, user = arena.pairs[0], arena.lab.new_user("liar")
+
+    def make_liar():
+        side = PairSide(oracle, f"{user}-right", generator.enabled)
+        session = side.sessions[1]
+        send = session.send
+
+        def send_and_spoil(commands):
+            results = send(commands)
+            lie(results)
+            return results
+
+        session.send = send_and_spoil
+        return side
+
+    return compare_pairs(lambda: PairSide(oracle, user, generator.enabled), make_liar,
+                         generator.steps(COMMANDS), AUDIT_EVERY) is not None
+
+
+LIES = {"expunges": without(b"EXPUNGE"), "new mails": without(b"EXISTS"),
+        "changes": without(b"FETCH"), "found": without(b"SEARCH"), "flags": without_flags,
+        "outcome": refused}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_a_lie_is_noticed(arenas, lie):
+    assert any(is_noticed(arenas[0], lie, seed) for seed in range(4))
+
+
+def test_the_truth_is_no_lie(arenas):
+    assert not is_noticed(arenas[0], lambda results: None, 0)
