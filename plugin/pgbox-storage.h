@@ -50,6 +50,9 @@ struct pgbox_index_header {
 	uint32_t keywords;
 	/* enum pgbox_index_flags */
 	uint32_t flags;
+	/* The mailbox that it is of: a later one can have the same GUID, and so
+	   the same directory. 0 or missing if an older version wrote it. */
+	uint64_t mailbox_id;
 };
 
 enum pgbox_index_flags {

@@ -266,6 +266,11 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 		if (!ctx->rows.pop3_values)
 			pgbox_hdr.flags |= PGBOX_INDEX_FLAG_NO_POP3_VALUES;
 	}
+	pgbox_hdr.mailbox_id = ctx->mbox->mailbox_id;
+	if (ctx->header_is_short) {
+		mail_index_ext_resize_hdr(ctx->trans, ctx->mbox->hdr_ext_id,
+					  sizeof(pgbox_hdr));
+	}
 	mail_index_update_header_ext(ctx->trans, ctx->mbox->hdr_ext_id, 0,
 				     &pgbox_hdr, sizeof(pgbox_hdr));
 }

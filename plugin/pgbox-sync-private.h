@@ -32,6 +32,8 @@ struct pgbox_sync_context {
 	/* number of keywords whose names are in the index's file */
 	unsigned int keywords;
 	enum pgbox_index_flags index_flags;
+	/* an older version wrote the index's struct pgbox_index_header */
+	bool header_is_short;
 	/* what the database has more */
 	struct pgbox_sync_rows rows;
 	/* when it was asked */

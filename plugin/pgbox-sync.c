@@ -31,29 +31,41 @@ static bool sync_has_recent(const struct pgbox_sync_context *ctx)
 		array_count(&ctx->recent_uids) > 0;
 }
 
+/* Returns FALSE if the index is of another mailbox with the same GUID. */
+static bool
+sync_read_header(struct pgbox_sync_context *ctx, struct mail_index_view *view,
+		 struct pgbox_index_header *hdr_r)
+{
+	const void *data;
+	size_t size;
+
+	i_zero(hdr_r);
+	mail_index_get_header_ext(view, ctx->mbox->hdr_ext_id, &data, &size);
+	ctx->header_is_short = size > 0 && size < sizeof(*hdr_r);
+	memcpy(hdr_r, data, I_MIN(size, sizeof(*hdr_r)));
+	if (hdr_r->mailbox_id == 0 ||
+	    hdr_r->mailbox_id == (uint64_t)ctx->mbox->mailbox_id)
+		return TRUE;
+	i_zero(hdr_r);
+	return FALSE;
+}
+
 static void
 sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 {
 	const struct mail_index_header *hdr = mail_index_get_header(view);
-	const struct pgbox_index_header *pgbox_hdr;
-	const void *data;
-	size_t size;
+	struct pgbox_index_header pgbox_hdr;
 
+	/* what is in another mailbox's index fits nothing */
+	ctx->uid_validity = sync_read_header(ctx, view, &pgbox_hdr) ?
+		hdr->uid_validity : 0;
 	i_zero(&ctx->position);
-	mail_index_get_header_ext(view, ctx->mbox->hdr_ext_id, &data, &size);
-	if (size >= sizeof(*pgbox_hdr)) {
-		pgbox_hdr = data;
-		ctx->position.epoch = pgbox_hdr->epoch;
-		ctx->position.modseq = pgbox_hdr->modseq;
-		ctx->keywords = pgbox_hdr->keywords;
-		ctx->index_flags = pgbox_hdr->flags;
-	} else {
-		ctx->keywords = 0;
-		ctx->index_flags = 0;
-	}
+	ctx->position.epoch = pgbox_hdr.epoch;
+	ctx->position.modseq = pgbox_hdr.modseq;
+	ctx->keywords = pgbox_hdr.keywords;
+	ctx->index_flags = pgbox_hdr.flags;
 	ctx->position.uid_next = hdr->next_uid;
 	ctx->position.keywords = array_count(&ctx->mbox->keywords);
-	ctx->uid_validity = hdr->uid_validity;
 	ctx->first_recent_uid = hdr->first_recent_uid;
 }
 

@@ -25,6 +25,16 @@ declare
     v_modseq bigint := greatest(1, (coalesce(p_min_modseq, 0) + 65535) / 65536 * 65536);
 begin
     perform pgbox.account_lock(p_account_id);
+    if p_uid_validity is not null then
+        -- dsync brings a mailbox back: clients have seen MODSEQs of the deleted one.
+        v_modseq := greatest(v_modseq, (
+            select max(b.modseq) + 65536
+            from pgbox.mailbox b
+            where b.account_id = p_account_id
+                and b.uid_validity = p_uid_validity
+                and b.deleted_at is not null
+        ));
+    end if;
     select b.mailbox_id, b.selectable into v_mailbox_id, v_selectable
     from pgbox.mailbox b
     where b.account_id = p_account_id

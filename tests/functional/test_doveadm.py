@@ -251,6 +251,27 @@ def test_mailbox_update(server, filled):
         assert imap.append("INBOX", messages.numbered(7))[1] == 100
 
 
+@pytest.mark.parametrize("renew", [
+    ("create", "-g", "{guid}", "again"),
+    ("update", "--mailbox-guid", "{guid}", "other"),
+], ids=["create", "update"])
+def test_guid_of_deleted_mailbox(server, filled, renew):
+    def guids():
+        lines = server.doveadm("-f", "tab", "mailbox", "status", "-u", filled, "guid",
+                               "*").stdout.decode().splitlines()
+        return dict(line.split("\t") for line in lines[1:])
+
+    server.doveadm("mailbox", "create", "-u", filled, "other")
+    guid = guids()["target"]
+    server.doveadm("mailbox", "delete", "-u", filled, "target")
+    action, *arguments = [argument.format(guid=guid) for argument in renew]
+    server.doveadm("mailbox", action, "-u", filled, *arguments)
+    assert guids()[arguments[-1]] == guid
+    with server.imap(filled) as imap:
+        imap.append(arguments[-1], messages.numbered(9))
+    assert numbers(server, filled, arguments[-1]) == [9]
+
+
 def test_force_resync(server, filled):
     before = numbers(server, filled, "INBOX")
     server.doveadm("force-resync", "-u", filled, "*")

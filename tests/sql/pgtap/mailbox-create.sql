@@ -1,7 +1,7 @@
 -- mailbox_create(), uid_validity_next()
 begin;
 set local search_path = tap, public;
-select plan(16);
+select plan(18);
 
 select isnt(tap.new_mailbox('a'), null, 'a mailbox is created');
 select throws_ok($$select tap.new_mailbox('a')$$, 'PB409', null, 'but not twice');
@@ -51,6 +51,18 @@ select lives_ok($$select tap.new_mailbox('a')$$, 'a deleted name can be used aga
 select cmp_ok(
     (select uid_validity from pgbox.mailbox where mailbox_id = tap.mailbox('a')), '>',
     (select uid_validity from validity), 'with a higher UIDVALIDITY');
+
+-- dsync brings back what was deleted.
+select tap.save('given');
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('given'), 'given');
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('p'), 'p');
+select lives_ok($$select pgbox.mailbox_create(tap.account(), 'back',
+    '00000000-0000-0000-0000-000000000001', true, 4000000000, 1000000)$$,
+    'a deleted mailbox does not hold its GUID');
+select cmp_ok(
+    (select modseq::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('back')), '>',
+    (select modseq::bigint from pgbox.mailbox where name = 'given'),
+    'with its UIDVALIDITY MODSEQs go on above');
 
 -- dsync may bring the highest one there is.
 select pgbox.mailbox_create(tap.account(), 'highest', gen_random_uuid(), true, 4294967295, null);
