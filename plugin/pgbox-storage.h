@@ -181,12 +181,14 @@ uint64_t pgbox_sync_get_modseq(struct pgbox_mailbox *mbox);
 
 /* The caller has changed flags and keywords, or expunged mails, after asked_at, and
    this is what the database answered. Brings it into the local index, without
-   asking if nothing else was new. hide: hides it from the view, as IMAP's .SILENT
-   wants, unless something else was new. */
+   asking if nothing else was new. If nothing else was, it becomes what the
+   transaction's flags want: hidden from the view (IMAP's .SILENT), or marked as
+   dsync's own, which is no wish of a user. */
 void pgbox_sync_own(struct pgbox_mailbox *mbox,
 		    const ARRAY_TYPE(pgbox_mail_change) *changes,
 		    const struct pgbox_change_result *result,
-		    const struct pgbox_moment *asked_at, bool hide);
+		    const struct pgbox_moment *asked_at,
+		    enum mailbox_transaction_flags flags);
 
 /* ---- pgbox-transaction.c ---- */
 struct mailbox_transaction_context *

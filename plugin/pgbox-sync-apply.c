@@ -37,30 +37,126 @@ static void sync_apply_keyword_names(struct pgbox_sync_context *ctx)
 	}
 }
 
-static void
-sync_apply_keywords(struct pgbox_sync_context *ctx,
-		    const struct pgbox_sync_mail *mail, uint32_t seq, bool is_new)
+static bool
+has_keyword(const ARRAY_TYPE(keyword_indexes) *indexes, unsigned int idx)
 {
-	struct mail_index *index = ctx->mbox->box.index;
-	ARRAY_TYPE(keyword_indexes) indexes;
+	const unsigned int *other_idx;
+
+	array_foreach(indexes, other_idx) {
+		if (*other_idx == idx)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Adds or removes the keywords that are in the one and not in the other. */
+static void
+sync_apply_keywords(struct pgbox_sync_context *ctx, uint32_t seq,
+		    enum modify_type modify_type,
+		    const ARRAY_TYPE(keyword_indexes) *indexes,
+		    const ARRAY_TYPE(keyword_indexes) *without)
+{
+	ARRAY_TYPE(keyword_indexes) rest;
 	struct mail_keywords *keywords;
+	const unsigned int *idx;
+
+	t_array_init(&rest, 8);
+	array_foreach(indexes, idx) {
+		if (!has_keyword(without, *idx))
+			array_push_back(&rest, idx);
+	}
+	if (array_count(&rest) == 0)
+		return;
+	keywords = mail_index_keywords_create_from_indexes(
+		ctx->mbox->box.index, &rest);
+	mail_index_update_keywords(ctx->trans, seq, modify_type, keywords);
+	mail_index_keywords_unref(&keywords);
+}
+
+void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
+			    enum mail_flags flags,
+			    const ARRAY_TYPE(keyword_indexes) *keywords)
+{
+	const struct mail_index_record *rec =
+		mail_index_lookup(ctx->view, seq);
+	unsigned int old_flags = rec->flags & MAIL_FLAGS_NONRECENT;
+	unsigned int changed_flags = flags ^ old_flags;
+	ARRAY_TYPE(keyword_indexes) old_keywords;
+
+	if ((changed_flags & flags) != 0) {
+		mail_index_update_flags(ctx->trans, seq, MODIFY_ADD,
+			(enum mail_flags)(changed_flags & flags));
+	}
+	if ((changed_flags & old_flags) != 0) {
+		mail_index_update_flags(ctx->trans, seq, MODIFY_REMOVE,
+			(enum mail_flags)(changed_flags & old_flags));
+	}
+	t_array_init(&old_keywords, 8);
+	mail_index_lookup_keywords(ctx->view, seq, &old_keywords);
+	sync_apply_keywords(ctx, seq, MODIFY_ADD, keywords, &old_keywords);
+	sync_apply_keywords(ctx, seq, MODIFY_REMOVE, &old_keywords, keywords);
+}
+
+static void
+sync_apply_change(struct pgbox_sync_context *ctx,
+		  const struct pgbox_sync_mail *mail, uint32_t seq)
+{
+	ARRAY_TYPE(keyword_indexes) keywords;
 	unsigned int i, idx;
 
-	if (mail->keyword_count == 0 && is_new)
-		return;
-	t_array_init(&indexes, 8);
+	t_array_init(&keywords, 8);
 	for (i = 0; i < mail->keyword_count; i++) {
 		const int64_t *id = array_idx(&ctx->rows.keyword_ids,
 					      mail->keyword_idx + i);
 		if (*id > (int64_t)array_count(&ctx->mbox->keywords))
 			continue;
-		mail_index_keyword_lookup_or_create(index,
+		mail_index_keyword_lookup_or_create(ctx->mbox->box.index,
 			array_idx_elem(&ctx->mbox->keywords, *id - 1), &idx);
-		array_push_back(&indexes, &idx);
+		array_push_back(&keywords, &idx);
 	}
-	keywords = mail_index_keywords_create_from_indexes(index, &indexes);
-	mail_index_update_keywords(ctx->trans, seq, MODIFY_REPLACE, keywords);
-	mail_index_keywords_unref(&keywords);
+	pgbox_sync_change_mail(ctx, seq, (enum mail_flags)mail->flags,
+			       &keywords);
+}
+
+static void
+sync_append_mail(struct pgbox_sync_context *ctx,
+		 const struct pgbox_sync_mail *mail)
+{
+	ARRAY_TYPE(seq_range) *uids;
+	uint32_t seq;
+	unsigned int i;
+
+	mail_index_append(ctx->trans, mail->uid, &seq);
+	if (mail->flags != 0) {
+		mail_index_update_flags(ctx->trans, seq, MODIFY_REPLACE,
+					(enum mail_flags)mail->flags);
+	}
+	for (i = 0; i < mail->keyword_count; i++) {
+		const int64_t *id = array_idx(&ctx->rows.keyword_ids,
+					      mail->keyword_idx + i);
+		if (*id > (int64_t)array_count(&ctx->mbox->keywords))
+			continue;
+		uids = array_idx_get_space(&ctx->new_keyword_uids, *id - 1);
+		if (!array_is_created(uids))
+			p_array_init(uids, ctx->pool, 4);
+		seq_range_array_add(uids, mail->uid);
+	}
+}
+
+/* Keywords that new mails came with are no change of theirs. */
+static void sync_apply_new_keywords(struct pgbox_sync_context *ctx)
+{
+	const ARRAY_TYPE(seq_range) *uids;
+
+	array_foreach(&ctx->new_keyword_uids, uids) {
+		if (!array_is_created(uids))
+			continue;
+		pgbox_sync_log_new_keyword(ctx->log,
+			array_idx_elem(&ctx->mbox->keywords,
+				array_foreach_idx(&ctx->new_keyword_uids,
+						  uids)),
+			uids);
+	}
 }
 
 /* Returns FALSE if the index does not fit. */
@@ -69,23 +165,18 @@ static bool sync_apply_mails(struct pgbox_sync_context *ctx)
 	const struct pgbox_sync_mail *mail;
 	bool fits = TRUE;
 
+	p_array_init(&ctx->new_keyword_uids, ctx->pool, 8);
 	array_foreach(&ctx->rows.mails, mail) T_BEGIN {
-		bool is_new = mail->uid >= ctx->position.uid_next;
-		uint32_t seq = 0;
+		uint32_t seq;
 
-		if (is_new)
-			mail_index_append(ctx->trans, mail->uid, &seq);
-		else if (!mail_index_lookup_seq(ctx->view, mail->uid, &seq))
+		if (mail->uid >= ctx->position.uid_next)
+			sync_append_mail(ctx, mail);
+		else if (mail_index_lookup_seq(ctx->view, mail->uid, &seq))
+			sync_apply_change(ctx, mail, seq);
+		else
 			fits = FALSE;
-		if (seq != 0) {
-			if (!is_new || mail->flags != 0) {
-				mail_index_update_flags(ctx->trans, seq,
-					MODIFY_REPLACE,
-					(enum mail_flags)mail->flags);
-			}
-			sync_apply_keywords(ctx, mail, seq, is_new);
-		}
 	} T_END;
+	sync_apply_new_keywords(ctx);
 	return fits;
 }
 

@@ -36,6 +36,8 @@ struct pgbox_sync_log {
 	bool has_open_record;
 	/* the log's modseq after the records */
 	uint64_t modseq;
+	/* MAIL_TRANSACTION_EXTERNAL, and what else is true of all records */
+	enum mail_transaction_type flags;
 
 	uint32_t file_seq;
 	uoff_t offset, size;
@@ -74,7 +76,7 @@ sync_log_write(struct pgbox_sync_log *log, struct mail_index_transaction *trans,
 
 	/* the sync holds the log's lock */
 	i_assert(index->log_sync_locked);
-	if (mail_transaction_log_append_begin(index, MAIL_TRANSACTION_EXTERNAL,
+	if (mail_transaction_log_append_begin(index, log->flags,
 					      &append_ctx) < 0)
 		return -1;
 	(void)mail_index_map(index, MAIL_INDEX_SYNC_HANDLER_HEAD);
@@ -123,6 +125,7 @@ pgbox_sync_log_begin(struct mail_index_transaction *trans)
 
 	log->keywords = buffer_create_dynamic(default_pool, 128);
 	log->records = buffer_create_dynamic(default_pool, 512);
+	log->flags = MAIL_TRANSACTION_EXTERNAL;
 	MODULE_CONTEXT_SET(trans, pgbox_sync_log_module, log);
 	trans->v.commit = sync_log_commit;
 	/* commit also if there are only raw records */
@@ -185,24 +188,49 @@ modseq_entry_add(struct pgbox_sync_log *log, uint32_t uid, uint64_t modseq)
 	entry_add(log, MAIL_TRANSACTION_MODSEQ_UPDATE, &entry, sizeof(entry));
 }
 
-void pgbox_sync_log_keyword(struct pgbox_sync_log *log, const char *name)
+static void
+keyword_add(buffer_t *records, const char *name,
+	    const ARRAY_TYPE(seq_range) *uids,
+	    enum mail_transaction_type flags)
 {
 	struct mail_transaction_keyword_update update = {
 		.modify_type = MODIFY_ADD,
 		.name_size = strlen(name),
 	};
-	static const uint32_t uids[2] = { PGBOX_UID_NONE, PGBOX_UID_NONE };
+	const struct seq_range *range;
+	buffer_t *buf = t_buffer_create(128);
+
+	buffer_append(buf, &update, sizeof(update));
+	buffer_append(buf, name, update.name_size);
+	while (buf->used % sizeof(uint32_t) != 0)
+		buffer_append_c(buf, 0);
+	array_foreach(uids, range) {
+		buffer_append(buf, &range->seq1, sizeof(range->seq1));
+		buffer_append(buf, &range->seq2, sizeof(range->seq2));
+	}
+	record_add(records, MAIL_TRANSACTION_KEYWORD_UPDATE | flags,
+		   buf->data, buf->used);
+}
+
+void pgbox_sync_log_keyword(struct pgbox_sync_log *log, const char *name)
+{
+	ARRAY_TYPE(seq_range) uids;
 
 	T_BEGIN {
-		buffer_t *buf = t_buffer_create(128);
+		t_array_init(&uids, 1);
+		seq_range_array_add(&uids, PGBOX_UID_NONE);
+		keyword_add(log->keywords, name, &uids, 0);
+	} T_END;
+}
 
-		buffer_append(buf, &update, sizeof(update));
-		buffer_append(buf, name, update.name_size);
-		while (buf->used % sizeof(uint32_t) != 0)
-			buffer_append_c(buf, 0);
-		buffer_append(buf, uids, sizeof(uids));
-		record_add(log->keywords, MAIL_TRANSACTION_KEYWORD_UPDATE,
-			   buf->data, buf->used);
+void pgbox_sync_log_new_keyword(struct pgbox_sync_log *log, const char *name,
+				const ARRAY_TYPE(seq_range) *uids)
+{
+	i_assert(!log->has_open_record);
+
+	/* the flag of dsync's own changes, which it passes over */
+	T_BEGIN {
+		keyword_add(log->records, name, uids, MAIL_TRANSACTION_SYNC);
 	} T_END;
 }
 
@@ -270,6 +298,11 @@ void pgbox_sync_log_highest_modseq(struct pgbox_sync_log *log, uint64_t modseq)
 	if (modseq > log->modseq)
 		modseq_entry_add(log, 0, modseq);
 	log->modseq = modseq;
+}
+
+void pgbox_sync_log_set_dsync(struct pgbox_sync_log *log)
+{
+	log->flags |= MAIL_TRANSACTION_SYNC;
 }
 
 bool pgbox_sync_log_get_area(const struct pgbox_sync_log *log,

@@ -28,6 +28,9 @@ pgbox_sync_log_begin(struct mail_index_transaction *trans);
 /* Makes a keyword known to the index even if no mail has it, so that keywords
    have the same order on all frontends. */
 void pgbox_sync_log_keyword(struct pgbox_sync_log *log, const char *name);
+/* Gives a keyword to mails that the transaction appends. */
+void pgbox_sync_log_new_keyword(struct pgbox_sync_log *log, const char *name,
+				const ARRAY_TYPE(seq_range) *uids);
 
 /* The rest has to be called in ascending order of modseqs, all of them higher
    than the index has; of one modseq, expunges before mails. */
@@ -43,6 +46,9 @@ void pgbox_sync_log_expunge_ranges(struct pgbox_sync_log *log,
 /* HIGHESTMODSEQ at the end; not lower than the last modseq. */
 void pgbox_sync_log_highest_modseq(struct pgbox_sync_log *log,
 				   uint64_t modseq);
+
+/* All of it is dsync's own doing: another dsync is not to take it for changes. */
+void pgbox_sync_log_set_dsync(struct pgbox_sync_log *log);
 
 /* Where the commit wrote to. Returns FALSE if it wrote nothing. */
 bool pgbox_sync_log_get_area(const struct pgbox_sync_log *log,

@@ -41,49 +41,44 @@ void pgbox_sync_own_get_rows(struct pgbox_sync_context *ctx)
 	array_append_array(&rows->tombstones, &result->expunged);
 }
 
+/* Keywords after the change; they are those before when it is called. */
 static void
-own_apply_keywords(struct pgbox_sync_context *ctx, uint32_t seq,
-		   const struct pgbox_mail_change *change, bool add,
-		   enum modify_type modify_type)
+own_change_keywords(struct mail_index *index,
+		    const struct pgbox_mail_change *change,
+		    ARRAY_TYPE(keyword_indexes) *indexes)
 {
 	const struct pgbox_keyword_change *keyword;
-	ARRAY_TYPE(const_string) names;
-	struct mail_keywords *keywords;
+	unsigned int i, idx;
 
-	t_array_init(&names, 4);
-	if (array_is_created(&change->keywords)) {
-		array_foreach(&change->keywords, keyword) {
-			if (keyword->add == add)
-				array_push_back(&names, &keyword->name);
-		}
-	}
-	if (array_count(&names) == 0 && modify_type != MODIFY_REPLACE)
+	if (change->keywords_clear)
+		array_clear(indexes);
+	if (!array_is_created(&change->keywords))
 		return;
-	array_append_zero(&names);
-	keywords = mail_index_keywords_create(ctx->mbox->box.index,
-					      array_front(&names));
-	mail_index_update_keywords(ctx->trans, seq, modify_type, keywords);
-	mail_index_keywords_unref(&keywords);
+	array_foreach(&change->keywords, keyword) {
+		mail_index_keyword_lookup_or_create(index, keyword->name, &idx);
+		for (i = 0; i < array_count(indexes); i++) {
+			if (*array_idx(indexes, i) == idx)
+				array_delete(indexes, i--, 1);
+		}
+		if (keyword->add)
+			array_push_back(indexes, &idx);
+	}
 }
 
 static void
 own_apply_change(struct pgbox_sync_context *ctx, uint32_t seq,
 		 const struct pgbox_mail_change *change)
 {
-	if (change->flags_add != 0) {
-		mail_index_update_flags(ctx->trans, seq, MODIFY_ADD,
-			(enum mail_flags)change->flags_add);
-	}
-	if (change->flags_remove != 0) {
-		mail_index_update_flags(ctx->trans, seq, MODIFY_REMOVE,
-			(enum mail_flags)change->flags_remove);
-	}
-	if (change->keywords_clear) {
-		own_apply_keywords(ctx, seq, change, TRUE, MODIFY_REPLACE);
-	} else {
-		own_apply_keywords(ctx, seq, change, TRUE, MODIFY_ADD);
-		own_apply_keywords(ctx, seq, change, FALSE, MODIFY_REMOVE);
-	}
+	const struct mail_index_record *rec =
+		mail_index_lookup(ctx->view, seq);
+	unsigned int flags = rec->flags & MAIL_FLAGS_NONRECENT;
+	ARRAY_TYPE(keyword_indexes) keywords;
+
+	flags = (flags | change->flags_add) & ~change->flags_remove;
+	t_array_init(&keywords, 8);
+	mail_index_lookup_keywords(ctx->view, seq, &keywords);
+	own_change_keywords(ctx->mbox->box.index, change, &keywords);
+	pgbox_sync_change_mail(ctx, seq, (enum mail_flags)flags, &keywords);
 }
 
 bool pgbox_sync_own_apply(struct pgbox_sync_context *ctx)

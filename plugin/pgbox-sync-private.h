@@ -13,8 +13,8 @@ struct pgbox_sync_log;
 struct pgbox_sync_own {
 	const ARRAY_TYPE(pgbox_mail_change) *changes;
 	const struct pgbox_change_result *result;
-	/* it is to be hidden from the view */
-	bool hide;
+	/* what the transaction wants to become of it: HIDE, SYNC */
+	enum mailbox_transaction_flags flags;
 };
 
 struct pgbox_sync_context {
@@ -46,6 +46,8 @@ struct pgbox_sync_context {
 	struct mail_index_view *view;
 	struct mail_index_transaction *trans;
 	struct pgbox_sync_log *log;
+	/* by keyword_id - 1, not created if there are none */
+	ARRAY(ARRAY_TYPE(seq_range)) new_keyword_uids;
 };
 
 /* How a sync, or one step of it, ended */
@@ -63,6 +65,12 @@ bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx);
 
 /* Applies ctx->rows to ctx->trans, and creates ctx->log for its commit. */
 enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx);
+/* Gives flags and keywords to a mail that the index has. Only what is different
+   goes into the log: dsync takes that for what a user wanted, and all the rest
+   for what the other side may change. */
+void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
+			    enum mail_flags flags,
+			    const ARRAY_TYPE(keyword_indexes) *keywords);
 
 /* ---- pgbox-sync-own.c ---- */
 /* Returns TRUE if the index at ctx->position, with ctx->own, has all that the

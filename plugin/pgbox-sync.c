@@ -162,21 +162,37 @@ bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
 		ctx.uid_validity == row->uid_validity;
 }
 
-/* Hides what the caller has done itself, if nothing else was in the rows: nothing
-   before it, which a mail's row doesn't tell apart, and nothing after it. */
-static void sync_hide_own_change(struct pgbox_sync_context *ctx)
+/* Returns TRUE if the rows are what the caller has done itself, and nothing else:
+   nothing before it, which a mail's row doesn't tell apart, and nothing after
+   it. */
+static bool sync_is_only_own(const struct pgbox_sync_context *ctx)
 {
+	const struct pgbox_sync_own *own = ctx->own;
+
+	return own != NULL && own->result->known &&
+		ctx->position.modseq == own->result->old_modseq &&
+		ctx->rows.modseq == own->result->modseq;
+}
+
+static int sync_commit(struct pgbox_sync_context *ctx)
+{
+	enum mailbox_transaction_flags flags =
+		sync_is_only_own(ctx) ? ctx->own->flags : 0;
 	uint32_t file_seq;
 	uoff_t offset, size;
 
-	if (ctx->own == NULL || !ctx->own->hide || !ctx->own->result->known ||
-	    ctx->position.modseq != ctx->own->result->old_modseq ||
-	    ctx->rows.modseq != ctx->own->result->modseq)
-		return;
-	if (pgbox_sync_log_get_area(ctx->log, &file_seq, &offset, &size)) {
+	if ((flags & MAILBOX_TRANSACTION_FLAG_SYNC) != 0)
+		pgbox_sync_log_set_dsync(ctx->log);
+	if (mail_index_sync_commit(&ctx->sync_ctx) < 0) {
+		mailbox_set_index_error(&ctx->mbox->box);
+		return -1;
+	}
+	if ((flags & MAILBOX_TRANSACTION_FLAG_HIDE) != 0 &&
+	    pgbox_sync_log_get_area(ctx->log, &file_seq, &offset, &size)) {
 		mail_index_view_add_hidden_transaction(ctx->mbox->box.view,
 						       file_seq, offset, size);
 	}
+	return 0;
 }
 
 static enum pgbox_sync_result sync_locked(struct pgbox_sync_context *ctx)
@@ -214,12 +230,8 @@ static enum pgbox_sync_result sync_locked(struct pgbox_sync_context *ctx)
 
 	if (result != PGBOX_SYNC_DONE || ctx->log == NULL)
 		mail_index_sync_rollback(&ctx->sync_ctx);
-	else if (mail_index_sync_commit(&ctx->sync_ctx) < 0) {
-		mailbox_set_index_error(box);
+	else if (sync_commit(ctx) < 0)
 		result = PGBOX_SYNC_FAILED;
-	} else {
-		sync_hide_own_change(ctx);
-	}
 	pgbox_sync_log_free(&ctx->log);
 	return result;
 }
@@ -409,12 +421,13 @@ static bool sync_own_run(struct pgbox_sync_context *ctx)
 void pgbox_sync_own(struct pgbox_mailbox *mbox,
 		    const ARRAY_TYPE(pgbox_mail_change) *changes,
 		    const struct pgbox_change_result *result,
-		    const struct pgbox_moment *asked_at, bool hide)
+		    const struct pgbox_moment *asked_at,
+		    enum mailbox_transaction_flags flags)
 {
 	const struct pgbox_sync_own own = {
 		.changes = changes,
 		.result = result,
-		.hide = hide,
+		.flags = flags,
 	};
 	struct pgbox_sync_context ctx;
 	bool success;

@@ -360,7 +360,6 @@ static int transaction_write(struct pgbox_transaction *pt)
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
 	struct pgbox_change_result result;
 	struct pgbox_moment asked_at;
-	bool hide = (t->flags & MAILBOX_TRANSACTION_FLAG_HIDE) != 0;
 
 	if (array_count(&pt->changes) == 0)
 		return 0;
@@ -372,7 +371,8 @@ static int transaction_write(struct pgbox_transaction *pt)
 		if (result.changed) {
 			pgbox_storage_changed(mbox->storage, mbox->known.guid);
 		}
-		pgbox_sync_own(mbox, &pt->changes, &result, &asked_at, hide);
+		pgbox_sync_own(mbox, &pt->changes, &result, &asked_at,
+			       t->flags);
 	}
 	/* the saves' own keywords are read before this (pgbox-save.c) */
 	itrans_forget_changes(t->itrans);

@@ -1,0 +1,110 @@
+"""`doveadm sync` in both directions, and what dsync reads from a local index."""
+
+import pytest
+
+from pgboxtest import messages
+
+# What a session does to a mail that has \\Answered and k0 on both sides
+CHANGES = [
+    "+FLAGS (\\Seen)", "+FLAGS (kw)", "+FLAGS (\\Flagged other)", "-FLAGS (\\Answered)",
+    "-FLAGS (k0)", "FLAGS (\\Answered k0 \\Draft)", "FLAGS (k0 new \\Answered)", "+FLAGS (\\Answered)",
+]
+PAIRS = [(left, right) for left in [None, *CHANGES] for right in [None, *CHANGES]]
+BASE = {b"\\Answered", b"k0"}
+
+
+def apply(change, flags):
+    """The flags that a mail has after a STORE."""
+    if change is None:
+        return flags
+    action, _, words = change.partition(" ")
+    words = {word.encode() for word in words.strip("()").split()}
+    return {"+FLAGS": flags | words, "-FLAGS": flags - words, "FLAGS": words}[action]
+
+
+def losses(found, left, right):
+    """Changes of one side that are not on both afterwards; what both change may go either way."""
+    results = [apply(left, BASE), apply(right, BASE)]
+    changed = [result ^ BASE for result in results]
+    return {flag for own, other, result in zip(changed, reversed(changed), results)
+            for flag in own - other if (flag in found) != (flag in result)}
+
+
+@pytest.fixture(scope="module")
+def partner(lab):
+    """The other server, with sdbox."""
+    instance = lab.dovecot("sdbox", "partner")
+    yield instance
+    instance.stop()
+
+
+def place(partner, user):
+    return f"sdbox:{partner.user_home('partner-' + user)}/mail"
+
+
+def sync(server, user, partner, check=True):
+    return server.doveadm("sync", "-f", "-u", user, place(partner, user), check=check)
+
+
+def flags(server, user):
+    with server.imap(user) as imap:
+        imap.select("INBOX")
+        mails = imap.fetch("1:*", "FLAGS")
+    return [set(mails[uid]["FLAGS"]) - {b"\\Recent"} for uid in sorted(mails)]
+
+
+def merged(server, changing, user, partner):
+    """{pair: changes that were lost} when the one's sync brings its partner's mails together."""
+    with partner.imap(f"partner-{user}") as imap:
+        for number in range(len(PAIRS)):
+            imap.append("INBOX", messages.numbered(number), ["\\Answered", "k0"])
+    sync(server, user, partner)
+    for host, name, side in ((changing, user, 0), (partner, f"partner-{user}", 1)):
+        with host.imap(name) as imap:
+            imap.select("INBOX")
+            for number, pair in enumerate(PAIRS, 1):
+                if pair[side] is not None:
+                    imap.ok(f"STORE {number} {pair[side]}")
+    sync(server, user, partner)
+    found = flags(server, user)
+    assert found == flags(partner, f"partner-{user}")
+    lost = {pair: losses(mail, *pair) for pair, mail in zip(PAIRS, found)}
+    return {pair: flag for pair, flag in lost.items() if flag}
+
+
+@pytest.fixture(scope="module")
+def lost_by_sdbox(lab, sdbox, partner):
+    return merged(sdbox, sdbox, lab.new_user("oracle"), partner)
+
+
+@pytest.mark.parametrize("through", ["frontend_a", "frontend_b"])
+def test_flags_are_merged(request, frontend_a, partner, user, lost_by_sdbox, through):
+    """Changed by sessions of the frontend where dsync runs, and of another one."""
+    lost = merged(frontend_a, request.getfixturevalue(through), user, partner)
+    print(len(lost), "of", len(PAIRS), "lost, sdbox", len(lost_by_sdbox))
+    assert {pair: flag for pair, flag in lost.items() if pair not in lost_by_sdbox} == {}
+
+
+def taken_back(server, changing, user, partner):
+    """What is left of flags that one side set, both have seen, and the other or the same removed."""
+    sides = [(changing, user), (partner, f"partner-{user}")]
+    with partner.imap(f"partner-{user}") as imap:
+        for number in range(4):
+            imap.append("INBOX", messages.numbered(number))
+    sync(server, user, partner)
+    for action in "+-":
+        for number in range(4):
+            # 1: here, here; 2: here, there; 3: there, here; 4: there, there
+            host, name = sides[number >> 1 if action == "+" else number & 1]
+            with host.imap(name) as imap:
+                imap.select("INBOX")
+                imap.ok(f"STORE {number + 1} {action}FLAGS (\\Flagged kw)")
+        sync(server, user, partner)
+        assert flags(server, user) == flags(partner, f"partner-{user}")
+    return flags(server, user)
+
+
+@pytest.mark.parametrize("through", ["frontend_a", "frontend_b"])
+def test_flags_are_taken_back(request, lab, frontend_a, sdbox, partner, user, through):
+    oracle = taken_back(sdbox, sdbox, lab.new_user("oracle"), partner)
+    assert taken_back(frontend_a, request.getfixturevalue(through), user, partner) == oracle
