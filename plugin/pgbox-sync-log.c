@@ -19,6 +19,10 @@
    32 bit number (dsync-transaction-log-scan.c). */
 #define PGBOX_UID_NONE 0xfffffffeU
 
+/* dsync is told that so many UIDs of a range are expunged: mails that were just
+   before an epoch began, which forgets the single expunges, are among them. */
+#define PGBOX_EXPUNGED_RANGE_UIDS 256
+
 /* precedes each record in the buffers */
 struct pgbox_sync_record {
 	enum mail_transaction_type type;
@@ -274,21 +278,44 @@ void pgbox_sync_log_expunge(struct pgbox_sync_log *log, uint32_t uid,
 	entry_add(log, MAIL_TRANSACTION_EXPUNGE_GUID, &entry, sizeof(entry));
 }
 
-void pgbox_sync_log_expunge_ranges(struct pgbox_sync_log *log,
-				   const ARRAY_TYPE(seq_range) *uids,
-				   uint64_t modseq)
+static void
+expunge_ranges_add(struct pgbox_sync_log *log, bool heads,
+		   const ARRAY_TYPE(seq_range) *uids, uint64_t modseq)
 {
+	enum mail_transaction_type type = MAIL_TRANSACTION_EXPUNGE;
 	const struct seq_range *range;
 
-	expunge_begin(log, modseq);
+	if (!heads)
+		type |= MAIL_TRANSACTION_EXPUNGE_PROT | MAIL_TRANSACTION_SYNC;
 	array_foreach(uids, range) {
 		struct mail_transaction_expunge entry = {
 			.uid1 = range->seq1,
 			.uid2 = range->seq2,
 		};
-		entry_add(log, MAIL_TRANSACTION_EXPUNGE, &entry, sizeof(entry));
+
+		if (heads) {
+			entry.uid2 = I_MIN(entry.uid2, entry.uid1 +
+					   PGBOX_EXPUNGED_RANGE_UIDS - 1);
+		} else if (seq_range_length(range) > PGBOX_EXPUNGED_RANGE_UIDS)
+			entry.uid1 += PGBOX_EXPUNGED_RANGE_UIDS;
+		else
+			continue;
+		if (log->modseq < modseq)
+			expunge_begin(log, modseq);
+		entry_add(log, type, &entry, sizeof(entry));
 	}
 	log->has_open_record = FALSE;
+}
+
+void pgbox_sync_log_expunge_ranges(struct pgbox_sync_log *log,
+				   const ARRAY_TYPE(seq_range) *uids,
+				   uint64_t modseq)
+{
+	/* Most UIDs of a long range never existed: an epoch has leapt over
+	   them. Clients can be told so, but dsync would handle each of them.
+	   It passes over what has the flag of its own changes. */
+	expunge_ranges_add(log, FALSE, uids, modseq - 1);
+	expunge_ranges_add(log, TRUE, uids, modseq);
 }
 
 void pgbox_sync_log_highest_modseq(struct pgbox_sync_log *log, uint64_t modseq)

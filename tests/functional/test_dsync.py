@@ -1,8 +1,12 @@
 """`doveadm sync` in both directions, and what dsync reads from a local index."""
 
+import os
+import re
+
 import pytest
 
 from pgboxtest import messages
+from pgboxtest.process import wait_until
 
 # What a session does to a mail that has \\Answered and k0 on both sides
 CHANGES = [
@@ -108,3 +112,90 @@ def taken_back(server, changing, user, partner):
 def test_flags_are_taken_back(request, lab, frontend_a, sdbox, partner, user, through):
     oracle = taken_back(sdbox, sdbox, lab.new_user("oracle"), partner)
     assert taken_back(frontend_a, request.getfixturevalue(through), user, partner) == oracle
+
+
+# --- UIDs of which only is known that no mail has them ------------------------------------
+
+
+def begin_epoch(lab, user):
+    """The user's mailboxes leap over UIDs when they are used next."""
+    lab.postgres.sql("update pgbox.mailbox set epoch = 0 where account_id = "
+                     f"(select account_id from pgbox.account where name = '{user}')")
+
+
+def forget_expunges(lab, user):
+    """As a purge does when they are old."""
+    mailboxes = (f"account_id = (select account_id from pgbox.account where name = '{user}')")
+    lab.postgres.sql(f"delete from pgbox.expunged where {mailboxes}")
+    lab.postgres.sql(f"update pgbox.mailbox set history_floor = modseq where {mailboxes}")
+
+
+def expunge(imap, mails):
+    imap.select("INBOX")
+    imap.ok(f"STORE {mails} +FLAGS.SILENT (\\Deleted)")
+    imap.ok("EXPUNGE")
+
+
+@pytest.fixture
+def leapt(lab, frontend_a, user, pgbox_only):
+    """A user with mails before and behind a leap; one was expunged so long ago that nobody knows."""
+    with frontend_a.imap(user) as imap:
+        for number in range(4):
+            imap.append("INBOX", messages.numbered(number))
+        imap.select("INBOX")
+        validity = int(imap.status("INBOX", "UIDVALIDITY")["UIDVALIDITY"])
+        modseq = int(imap.status("INBOX", "HIGHESTMODSEQ")["HIGHESTMODSEQ"])
+        expunge(imap, 2)
+    forget_expunges(lab, user)
+    begin_epoch(lab, user)
+    with frontend_a.imap(user) as imap:
+        imap.append("INBOX", messages.numbered(5))
+        assert int(imap.status("INBOX", "UIDNEXT")["UIDNEXT"]) > 1_000_000
+    return validity, modseq
+
+
+def test_dsync_does_not_see_a_leap(lab, frontend_a, frontend_b, partner, leapt, user):
+    """What goes to another server through a pipe is in proportion to the mails."""
+    home = partner.user_home("partner-" + user)
+    script, count = os.path.join(home, "count"), os.path.join(lab.directory, "count-" + user)
+    with open(script, "w", encoding="utf-8") as file:
+        # env -i: doveadm would go on with the settings of the one that runs it
+        file.write(f"#!/bin/bash\ntee >(wc -c >{count}.new; mv {count}.new {count}) | env -i "
+                   f"/usr/bin/doveadm -c {partner.conf} dsync-server -u partner-{user}\n")
+    os.chmod(script, 0o755)
+    for server in (frontend_a, frontend_b):
+        server.doveadm("backup", "-u", user, script)
+        wait_until(lambda: os.path.exists(count), "the count of octets")
+        with open(count, encoding="utf-8") as file:
+            assert 1000 < int(file.read()) < 20_000
+        os.unlink(count)
+    assert len(flags(partner, f"partner-{user}")) == 4
+
+
+def test_clients_are_told_of_a_leap(frontend_a, frontend_b, leapt, user):
+    """QRESYNC: what a client may have of the UIDs before it is gone."""
+    validity, modseq = leapt
+    for server in (frontend_a, frontend_b):
+        with server.imap(user, enable=["QRESYNC"]) as imap:
+            vanished = imap.select("INBOX", f" (QRESYNC ({validity} {modseq}))").named("VANISHED")
+        assert [bool(re.match(rb"(2,|2$)", args[-1])) for args in vanished] == [True]
+
+
+@pytest.mark.parametrize("forget", [forget_expunges, begin_epoch])
+def test_forgotten_expunges_are_expunges(lab, frontend_a, frontend_b, partner, user, forget,
+                                         pgbox_only):
+    """A new frontend tells a dsync that remembers where it was, of mails before and at the end."""
+    def sync_since(server, state):
+        return server.doveadm("sync", "-s", state, "-u", user, place(partner, user)).stdout.strip()
+
+    with partner.imap(f"partner-{user}") as imap:
+        for number in range(6):
+            imap.append("INBOX", messages.numbered(number))
+    sync(frontend_a, user, partner)
+    state = sync_since(frontend_a, "")
+    with frontend_a.imap(user) as imap:
+        expunge(imap, "2:3,6")
+    forget(lab, user)
+    sync_since(frontend_b, state)
+    assert len(flags(frontend_b, user)) == 3
+    assert len(flags(partner, f"partner-{user}")) == 3
