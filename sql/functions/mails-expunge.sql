@@ -27,25 +27,20 @@ declare
     v_bytes bigint;
 begin
     with gone as (
+        -- By keys that the planner does not know before it has a UID: it has to look
+        -- up each of them. With constants it may read the whole mailbox, and by
+        -- ctid it would delete from other partitions, too.
         delete from pgbox.mail m
-        -- By their place, as in mail_change(): with keys the planner may read
-        -- the whole mailbox.
-        where m.ctid = any (
-            array(
-                select f.place
-                from (select distinct d.uid from unnest(p_uid) d (uid)) u
-                cross join lateral (
-                    select x.ctid as place
-                    from pgbox.mail x
-                    where x.account_id = p_account_id
-                        and x.mailbox_id = p_mailbox_id
-                        and x.uid = u.uid
-                        and x.flags & p_flags = p_flags
-                        and (p_max_modseq is null or x.modseq <= p_max_modseq or x.modseq = p_modseq)
-                    limit 1
-                ) f
-            )
-        )
+        using (
+            select p_account_id as account_id, p_mailbox_id as mailbox_id, d.uid
+            from unnest(p_uid) d (uid)
+            offset 0
+        ) u
+        where m.account_id = u.account_id
+            and m.mailbox_id = u.mailbox_id
+            and m.uid = u.uid
+            and m.flags & p_flags = p_flags
+            and (p_max_modseq is null or m.modseq <= p_max_modseq or m.modseq = p_modseq)
         returning m.uid, m.message_id, m.flags
     ), message as (
         select g.uid, g.message_id, g.flags, f.guid, f.size

@@ -3,7 +3,7 @@
 -- with each entry of a list.
 begin;
 set local search_path = tap, public;
-select plan(6);
+select plan(9);
 
 select tap.new_mailbox('a');
 select tap.new_mailbox('b');
@@ -47,6 +47,19 @@ select pg_temp.start();
 select tap.copy('a', (select uids from half), 'b');
 select ok(pg_temp.lookups('mail') - mail between 250 and 600, 'mails to copy') from old;
 select ok(pg_temp.lookups('message') - message between 250 and 1100, 'and their messages') from old;
+
+select pg_temp.start();
+select tap.change('a', (select uids[1:200] from half), p_expunge => true);
+select ok(pg_temp.lookups('mail') - mail between 200 and 500, 'mails to expunge') from old;
+select is(tap.counters('a'), '300/250/1200 501', 'are gone');
+
+-- A session that has planned it for an empty mailbox expunges one of many.
+create temporary table fetched as
+select idx_tup_fetch as mails from pg_stat_xact_user_tables where schemaname = 'pgbox' and relname = 'mail';
+select tap.change('a', '{300}', p_expunge => true);
+select ok(idx_tup_fetch - mails < 10, 'of many mails only those that are expunged are read')
+from pg_stat_xact_user_tables, fetched
+where schemaname = 'pgbox' and relname = 'mail';
 
 select * from finish();
 rollback;
