@@ -373,24 +373,51 @@ static uint32_t ext_get_reset_id(struct mail_index_view *view, uint32_t ext_id)
 		reset_id : 0;
 }
 
-/* Spreads IDs evenly, as Dovecot does for the first sort; see index-sort-string.c.
-   All mails must have one. */
-static void
-sort_fill_ids(struct pgbox_sort *sort, const struct sort_answer *answer)
+/* A mail of the view and its value */
+struct sort_fill {
+	uint32_t seq;
+	int64_t value;
+};
+ARRAY_DEFINE_TYPE(sort_fill, struct sort_fill);
+
+static int
+sort_fill_cmp(const struct sort_fill *fill1, const struct sort_fill *fill2)
 {
-	const struct pgbox_sort_term *first = sort_get_first(sort);
-	struct mail_index_view *view = sort->t->view;
+	return fill1->seq < fill2->seq ? -1 : 1;
+}
+
+/* The index transaction keeps what is written ordered by mails: in another order,
+   each mail would have the ones behind it moved. */
+static void
+sort_get_fills(const struct sort_answer *answer, ARRAY_TYPE(sort_fill) *fills)
+{
 	unsigned int i, count = array_count(&answer->seqs);
 	const uint32_t *seqs = array_front(&answer->seqs);
 	const int64_t *values = array_front(&answer->values);
-	int64_t rank, ranks = values[count - 1];
-	uint32_t ext_id, sort_id, found = 0;
+	struct sort_fill fill;
 
 	for (i = 0; i < count; i++) {
-		if (seqs[i] != 0)
-			found++;
+		fill.seq = seqs[i];
+		fill.value = values[i];
+		if (fill.seq != 0)
+			array_push_back(fills, &fill);
 	}
-	if (found < mail_index_view_get_messages_count(view))
+	array_sort(fills, sort_fill_cmp);
+}
+
+/* Spreads IDs evenly, as Dovecot does for the first sort; see index-sort-string.c.
+   All mails must have one. */
+static void
+sort_fill_ids(struct pgbox_sort *sort, const struct sort_answer *answer,
+	      const ARRAY_TYPE(sort_fill) *fills)
+{
+	const struct pgbox_sort_term *first = sort_get_first(sort);
+	struct mail_index_view *view = sort->t->view;
+	const struct sort_fill *fill;
+	int64_t rank, ranks = *array_back(&answer->values);
+	uint32_t ext_id, sort_id;
+
+	if (array_count(fills) < mail_index_view_get_messages_count(view))
 		return;
 	ext_id = mail_index_ext_register(sort->t->box->index,
 					 sort_fields[first->field].ext_name, 0,
@@ -398,12 +425,10 @@ sort_fill_ids(struct pgbox_sort *sort, const struct sort_answer *answer)
 	/* Ignored if another process was faster. */
 	mail_index_ext_reset_inc(sort->t->itrans, ext_id,
 				 ext_get_reset_id(view, ext_id), FALSE);
-	for (i = 0; i < count; i++) {
-		if (seqs[i] == 0)
-			continue;
-		rank = first->reverse ? ranks + 1 - values[i] : values[i];
+	array_foreach(fills, fill) {
+		rank = first->reverse ? ranks + 1 - fill->value : fill->value;
 		sort_id = rank * UINT32_MAX / (ranks + 1);
-		mail_index_update_ext(sort->t->itrans, seqs[i], ext_id,
+		mail_index_update_ext(sort->t->itrans, fill->seq, ext_id,
 				      &sort_id, NULL);
 	}
 }
@@ -436,20 +461,16 @@ mail_fill_cache(struct mail *mail, enum pgbox_sort_field field, int64_t value)
 }
 
 static void
-sort_fill_cache(struct pgbox_sort *sort, const struct sort_answer *answer)
+sort_fill_cache(struct pgbox_sort *sort, const ARRAY_TYPE(sort_fill) *fills)
 {
 	enum pgbox_sort_field field = sort_get_first(sort)->field;
-	unsigned int i, count = array_count(&answer->seqs);
-	const uint32_t *seqs = array_front(&answer->seqs);
-	const int64_t *values = array_front(&answer->values);
+	const struct sort_fill *fill;
 	struct mail *mail;
 
 	mail = mail_alloc(sort->t, sort_fields[field].fetch_field, NULL);
-	for (i = 0; i < count; i++) {
-		if (seqs[i] == 0)
-			continue;
-		mail_set_seq(mail, seqs[i]);
-		mail_fill_cache(mail, field, values[i]);
+	array_foreach(fills, fill) {
+		mail_set_seq(mail, fill->seq);
+		mail_fill_cache(mail, field, fill->value);
 	}
 	mail_free(&mail);
 }
@@ -458,13 +479,17 @@ static void
 sort_fill(struct pgbox_sort *sort, const struct sort_answer *answer, bool whole)
 {
 	enum pgbox_sort_field field = sort_get_first(sort)->field;
+	ARRAY_TYPE(sort_fill) fills;
 
 	if (array_count(&answer->uids) == 0)
 		return;
+	i_array_init(&fills, array_count(&answer->uids));
+	sort_get_fills(answer, &fills);
 	if (pgbox_sort_get_value(field) != PGBOX_SORT_VALUE_RANK)
-		sort_fill_cache(sort, answer);
+		sort_fill_cache(sort, &fills);
 	else if (whole)
-		sort_fill_ids(sort, answer);
+		sort_fill_ids(sort, answer, &fills);
+	array_free(&fills);
 }
 
 static int

@@ -3,9 +3,29 @@
 import pytest
 
 from pgboxtest import messages
+from pgboxtest.process import cpu_seconds
 from pgboxtest.statements import StatementLog
 
 MAILS = 80
+MANY_MAILS, MANY_SUBJECTS = 100000, 500
+# the mails of one subject after those of another
+MULTIPLY = """
+with box as (
+    select b.* from pgbox.mailbox b join pgbox.account a using (account_id)
+    where a.name = '{user}' and b.name = 'INBOX'
+), gone as (
+    delete from pgbox.mail m using box where m.mailbox_id = box.mailbox_id returning m.*
+), come as (
+    insert into pgbox.mail (account_id, mailbox_id, uid, message_id, saved_at, modseq, flags)
+    select g.account_id, g.mailbox_id, box.uid_next + (g.uid - 1) * {times} + n,
+        g.message_id, g.saved_at, box.modseq + 65536, 0
+    from gone g join box using (mailbox_id), generate_series(0, {times} - 1) n
+)
+update pgbox.mailbox b
+set messages = box.messages * {times}, unseen = box.messages * {times}, bytes = box.bytes * {times},
+    uid_next = box.uid_next * (1 + {times}), modseq = box.modseq + 65536
+from box where b.mailbox_id = box.mailbox_id
+"""
 NAMES = ["anna", "Bob", "Äpfel", "carl", "=?utf-8?q?=C3=A4pfel?=", "", "ZOE", "zoe", "Éva", "Ж"]
 PROGRAMS = ["SUBJECT", "REVERSE SUBJECT", "FROM", "TO", "CC", "DATE", "REVERSE DATE", "ARRIVAL", "SIZE",
             "REVERSE SIZE", "DISPLAYFROM", "DISPLAYTO", "FROM DATE", "REVERSE FROM SUBJECT",
@@ -138,3 +158,26 @@ def test_each_way_in_stores_keys(lab, sdbox, frontend_a):
     assert [row[1] for row in rows] == ["BOB 1", "BOB 2", "BOB 3", "BOB 0"]
     assert {row[2] for row in rows} == {"BOB3", "BOB1"}
     assert len({row[0] for row in rows}) == 1 and rows[0][0] != "0"
+
+
+def test_order_costs_no_more_than_another(lab):
+    """What a sort leaves in the index is written mail by mail, whichever comes first in the order."""
+    if lab.tested != "pgbox":
+        pytest.skip("only pgbox has the database sort")
+    user = lab.new_user("many")
+    server = lab.dovecot("tested", "many")
+    with server.imap(user) as imap:
+        for number in range(MANY_SUBJECTS):
+            imap.append("INBOX", messages.crlf(f"Subject: {number:06}\n\nx\n".encode()))
+    lab.postgres.sql(MULTIPLY.format(user=user, times=MANY_MAILS // MANY_SUBJECTS))
+    times = {}
+    for program in ("SUBJECT", "REVERSE SUBJECT"):
+        server.clear_cache(user)
+        with server.imap(user) as imap:
+            imap.select("INBOX")
+            pid, = server.processes("imap")
+            before = cpu_seconds(pid)
+            assert len(order(imap, program)[0]) == MANY_MAILS
+            times[program] = cpu_seconds(pid) - before
+    assert times["REVERSE SUBJECT"] < 2 * times["SUBJECT"] + 0.2, times
+    server.stop()

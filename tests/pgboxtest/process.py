@@ -129,3 +129,10 @@ def kill_hard(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def cpu_seconds(pid):
+    """CPU time that a process has used so far."""
+    with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
