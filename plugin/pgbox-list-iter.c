@@ -167,6 +167,22 @@ list_iter_is_inbox_miswritten(struct mail_namespace *ns, const char *vname)
 		(vname[5] == '\0' || vname[5] == mail_namespace_get_sep(ns));
 }
 
+/* INBOX comes with the account, before anybody has use for it. dsync is not told
+   of it then: it would have to bring two INBOXes with different GUIDs together,
+   which not all storages can. It makes this one when it needs it. */
+static bool
+list_iter_is_inbox_unmade(const struct pgbox_list_iterate_context *ctx,
+			  const struct pgbox_mailbox_row *row)
+{
+	const enum mailbox_list_iter_flags dsync_flags =
+		MAILBOX_LIST_ITER_SKIP_ALIASES |
+		MAILBOX_LIST_ITER_NO_AUTO_BOXES;
+
+	return (ctx->ctx.flags & dsync_flags) == dsync_flags &&
+		row->modseq <= 1 && row->uid_next <= 1 &&
+		(ctx->ctx.list->ns->flags & NAMESPACE_FLAG_INBOX_USER) != 0;
+}
+
 /* Returns TRUE if the row is to be returned, in ctx->info. */
 static bool
 list_iter_row(struct pgbox_list_iterate_context *ctx,
@@ -191,6 +207,8 @@ list_iter_row(struct pgbox_list_iterate_context *ctx,
 		ctx->inbox_has_children =
 			(ctx->info.flags & MAILBOX_CHILDREN) != 0;
 		list_iter_set_inbox_flags(ctx);
+		if (list_iter_is_inbox_unmade(ctx, row))
+			return FALSE;
 	} else if ((ctx->info.flags & (MAILBOX_NOSELECT |
 				       MAILBOX_NOCHILDREN)) ==
 		   (MAILBOX_NOSELECT | MAILBOX_NOCHILDREN) &&

@@ -1,5 +1,6 @@
 -- Creates a mailbox, or makes an existing \Noselect node selectable. Missing
--- parents are created as \Noselect nodes.
+-- parents are created as \Noselect nodes. An INBOX that nobody has used yet is
+-- made too if UIDVALIDITY is given, as dsync does.
 -- Parameters: account; name; GUID to give; false for a \Noselect node;
 --   UIDVALIDITY or null; lowest MODSEQ or null.
 -- Returns the mailbox's id.
@@ -20,7 +21,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_mailbox_id bigint;
-    v_selectable boolean;
     v_parent text := regexp_replace(p_name, '/[^/]*$', '');
     v_modseq bigint := greatest(1, (coalesce(p_min_modseq, 0) + 65535) / 65536 * 65536);
 begin
@@ -35,24 +35,30 @@ begin
                 and b.deleted_at is not null
         ));
     end if;
-    select b.mailbox_id, b.selectable into v_mailbox_id, v_selectable
+    select b.mailbox_id into v_mailbox_id
     from pgbox.mailbox b
     where b.account_id = p_account_id
         and b.name = p_name
         and b.deleted_at is null;
     if found then
-        if v_selectable or not p_selectable then
-            raise exception using
-                errcode = 'PB409',
-                message = format('mailbox %L exists already', p_name);
-        end if;
         update pgbox.mailbox b
         set selectable = true,
             guid = p_guid,
             uid_validity = pgbox.uid_validity_next(p_account_id, p_uid_validity),
-            modseq = greatest(b.modseq, v_modseq)
+            -- and now it has been used
+            modseq = greatest(b.modseq + 65536, v_modseq)
         where b.account_id = p_account_id
-            and b.mailbox_id = v_mailbox_id;
+            and b.mailbox_id = v_mailbox_id
+            and p_selectable
+            and (
+                not b.selectable
+                or (p_name = 'INBOX' and p_uid_validity is not null and b.modseq = 1 and b.uid_next = 1)
+            );
+        if not found then
+            raise exception using
+                errcode = 'PB409',
+                message = format('mailbox %L exists already', p_name);
+        end if;
         return v_mailbox_id;
     end if;
     if v_parent <> p_name and not exists (

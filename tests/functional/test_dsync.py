@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.process import wait_until
 
 # What a session does to a mail that has \\Answered and k0 on both sides
@@ -112,6 +112,37 @@ def taken_back(server, changing, user, partner):
 def test_flags_are_taken_back(request, lab, frontend_a, sdbox, partner, user, through):
     oracle = taken_back(sdbox, sdbox, lab.new_user("oracle"), partner)
     assert taken_back(frontend_a, request.getfixturevalue(through), user, partner) == oracle
+
+
+def imapc(partner, user):
+    """Where doveadm finds a user's mail by IMAP: options before and arguments behind the command."""
+    settings = {"imapc_host": "127.0.0.1", "imapc_port": partner.imap_port, "imapc_user": user,
+                "imapc_password": "x"}
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    return options, config.Location("imapc", "").arguments()
+
+
+def maildir(partner, user):
+    path = f"maildir:{partner.user_home('maildir-' + user)}/Maildir"
+    partner.doveadm("backup", "-u", user, path)
+    return [], [path]
+
+
+@pytest.mark.parametrize("where", [imapc, maildir])
+def test_first_sync_into_a_new_account(server, partner, lab, where):
+    """Nobody has used its INBOX, which takes the GUID of the other one, whichever is higher."""
+    for _number in range(6):
+        user = lab.new_user("first")
+        with partner.imap(f"partner-{user}") as imap:
+            imap.append("INBOX", messages.numbered(1))
+            imap.ok("CREATE box")
+            imap.append("box", messages.numbered(2))
+        server.user_home(user)
+        options, arguments = where(partner, f"partner-{user}")
+        server.doveadm(*options, "sync", "-u", user, *arguments)
+        with server.imap(user) as imap:
+            imap.select("INBOX")
+            assert list(imap.bodies().values()) == [messages.numbered(1)]
 
 
 # --- UIDs of which only is known that no mail has them ------------------------------------

@@ -1,7 +1,7 @@
 -- mailbox_create(), uid_validity_next()
 begin;
 set local search_path = tap, public;
-select plan(18);
+select plan(22);
 
 select isnt(tap.new_mailbox('a'), null, 'a mailbox is created');
 select throws_ok($$select tap.new_mailbox('a')$$, 'PB409', null, 'but not twice');
@@ -63,6 +63,20 @@ select cmp_ok(
     (select modseq::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('back')), '>',
     (select modseq::bigint from pgbox.mailbox where name = 'given'),
     'with its UIDVALIDITY MODSEQs go on above');
+
+-- INBOX comes with the account.
+select throws_ok($$select tap.new_mailbox('INBOX')$$, 'PB409', null, 'an INBOX is not made twice');
+select is(
+    pgbox.mailbox_create(tap.account(), 'INBOX', '00000000-0000-0000-0000-000000000002', true, 3000000000, null),
+    tap.mailbox('INBOX'),
+    'but by dsync, if nobody has used it');
+select results_eq(
+    $$select guid, uid_validity::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('INBOX')$$,
+    $$values ('00000000-0000-0000-0000-000000000002'::uuid, 3000000000::bigint)$$,
+    'with what is wanted');
+select throws_ok(
+    $$select pgbox.mailbox_create(tap.account(), 'INBOX', gen_random_uuid(), true, 3000000001, null)$$,
+    'PB409', null, 'and once');
 
 -- dsync may bring the highest one there is.
 select pgbox.mailbox_create(tap.account(), 'highest', gen_random_uuid(), true, 4294967295, null);
