@@ -293,6 +293,24 @@ def test_expunge_right_behind_a_store(two, expunge):
     assert two.mails("w") == [(2, set())]
 
 
+@pytest.mark.parametrize("first", ["NOOP", "CREATE X", "DELETE none", "STATUS t (MESSAGES)"])
+@pytest.mark.parametrize("expunge", EXPUNGES[:2])
+def test_expunge_right_behind_another_command(two, first, expunge):
+    """The second case, whatever the session has just asked"""
+    two.b.ok("STORE 2 +FLAGS (\\Deleted)")
+    two.a.pipelined(first, expunge)
+    assert two.mails("w") == [(1, set())]
+
+
+@pytest.mark.parametrize("expunge", EXPUNGES)
+def test_expunge_right_behind_a_store_that_knew_less(two, expunge):
+    """The index did not have what the other session changed before."""
+    two.b.ok("STORE 1:2 +FLAGS (\\Flagged)")
+    stored, expunged = two.a.pipelined("STORE 1:2 +FLAGS.SILENT (\\Deleted)", expunge)
+    assert stored.ok and expunged.ok
+    assert two.mails("w") == []
+
+
 # --- 12: what reading commands tell
 
 READINGS = {
