@@ -85,12 +85,13 @@ static void connector_succeeded(struct pgbox_db_connector *connector)
 	struct pgbox_db_failure failure;
 
 	connector_stop_waiting(connector);
-	db->host_idx = connector_host_idx(connector);
 	/* the server is there, so this is waited for */
-	if (pgbox_db_connected(db, connector->deadline, &failure) < 0)
-		connector_failed(connector, &failure);
-	else
-		connector->callback(NULL, connector->context);
+	if (pgbox_db_connected(db, connector->deadline, &failure) < 0) {
+		connector_host_failed(connector, failure.message);
+		return;
+	}
+	db->host_idx = connector_host_idx(connector);
+	connector->callback(NULL, connector->context);
 }
 
 static void connector_poll(struct pgbox_db_connector *connector)

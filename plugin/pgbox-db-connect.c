@@ -239,31 +239,62 @@ connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
 	return t_strdup(PQerrorMessage(db->conn));
 }
 
+/* Returns NULL, or why the host can't be used; with refused_r its failure if it
+   answered. */
+static const char *
+try_host(struct pgbox_db *db, const struct pgbox_db_host *host,
+	 int64_t deadline, struct pgbox_db_failure *refused_r)
+{
+	const char *error;
+
+	i_zero(refused_r);
+	pgbox_db_set_state(db, PGBOX_DB_STATE_CONNECTING);
+	error = connect_host(db, host, deadline);
+	if (error == NULL && pgbox_db_connected(db, deadline, refused_r) < 0)
+		error = refused_r->message;
+	if (error != NULL)
+		pgbox_db_disconnect(db, "Connecting failed");
+	return error;
+}
+
 int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 			   struct pgbox_db_failure *failure_r)
 {
 	const struct pgbox_db_host *hosts;
+	struct pgbox_db_failure refused, host_refused;
 	string_t *errors = t_str_new(256);
 	unsigned int i, count;
 
+	i_zero(&refused);
 	hosts = array_get(&db->hosts, &count);
 	for (i = 0; i < count; i++) {
 		unsigned int idx = (db->host_idx + i) % count;
 		int64_t now = pgbox_db_now_msecs();
 		const char *error;
 
-		pgbox_db_set_state(db, PGBOX_DB_STATE_CONNECTING);
-		error = connect_host(db, &hosts[idx],
-				     now + (deadline - now) / (count - i));
+		error = try_host(db, &hosts[idx],
+				 now + (deadline - now) / (count - i),
+				 &host_refused);
 		if (error == NULL) {
 			db->host_idx = idx;
+			if (refused.message != NULL &&
+			    db->connected_hooks.elsewhere != NULL) {
+				db->connected_hooks.elsewhere(refused.message,
+					db->connected_context);
+			}
 			return 0;
 		}
+		if (host_refused.message != NULL && refused.message == NULL)
+			refused = host_refused;
 		if (str_len(errors) > 0)
 			str_append_c(errors, '\n');
 		str_append(errors, error);
-		pgbox_db_disconnect(db, "Connecting failed");
 	}
 	pgbox_db_failure_from_connect(str_c(errors), failure_r);
+	if (refused.message != NULL) {
+		/* what one that answers says, counts */
+		refused.message = failure_r->message;
+		*failure_r = refused;
+	}
 	return -1;
 }

@@ -29,11 +29,9 @@ static const struct pgbox_query query_listen = {
 
 /* A pooler has process ids of its own. */
 static int
-backend_check(const struct pgbox_db_result *result, void *context,
-	      const char **error_r)
+backend_check(struct pgbox_db *db, const struct pgbox_db_result *result,
+	      void *context ATTR_UNUSED, const char **error_r)
 {
-	struct pgbox_db *db = context;
-
 	if (pgbox_db_result_int(result, 0, 0) == PQbackendPID(db->conn))
 		return 0;
 	*error_r = "There is a pooler between, which notifications don't get "
@@ -114,7 +112,7 @@ pgbox_db_listener_create(struct pgbox_db *db,
 	listener->context = context;
 	db->listener = listener;
 	pgbox_db_set_connected_callback(db, &pgbox_query_backend,
-					backend_check, db);
+					backend_check, NULL);
 	return listener;
 }
 

@@ -112,6 +112,8 @@ struct pgbox_db {
 	const struct pgbox_query *connected_query;
 	pgbox_db_connected_callback_t *connected_callback;
 	void *connected_context; /* foreign */
+	/* empty ones if there are none */
+	struct pgbox_db_connected_hooks connected_hooks;
 
 	/* in the root ioloop, NULL if there is none or we're disconnected */
 	struct timeout *to_idle;
@@ -165,9 +167,9 @@ void pgbox_db_disconnect(struct pgbox_db *db, const char *reason);
 
 /* Parses conninfo into db->options and db->hosts. */
 int pgbox_db_conninfo_parse(struct pgbox_db *db, const char **error_r);
-/* Connects to one of the hosts until deadline. Returns 0 with state
-   CONNECTING and the session established, or -1 and the failure with state
-   DISCONNECTED. */
+/* Connects to one of the hosts until deadline, and runs the query of the
+   connected callback there. Returns 0 with state IDLE, or -1 and the failure with
+   state DISCONNECTED. */
 int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 			   struct pgbox_db_failure *failure_r);
 

@@ -141,11 +141,12 @@ void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state)
 int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
 		       struct pgbox_db_failure *failure_r)
 {
-	const struct pgbox_db_statement stmt = {
+	struct pgbox_db_statement stmt = {
 		.query = db->connected_query,
 		.busy = PGBOX_DB_STATE_CHECKING,
 		.done = PGBOX_DB_STATE_IDLE,
 	};
+	struct pgbox_db_params *params;
 	struct pgbox_db_result *result;
 	const char *error = "Refused";
 
@@ -153,13 +154,23 @@ int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
 		pgbox_db_set_state(db, PGBOX_DB_STATE_IDLE);
 		return 0;
 	}
-	if (pgbox_db_run(db, &stmt, deadline, &result, failure_r) < 0)
+	if (db->connected_hooks.params != NULL) {
+		params = pgbox_db_params_create(pool_datastack_create());
+		db->connected_hooks.params(params, db->connected_context);
+		stmt.params = params;
+	}
+	if (pgbox_db_run(db, &stmt, deadline, &result, failure_r) < 0) {
+		if (db->connected_hooks.failed != NULL) {
+			db->connected_hooks.failed(failure_r,
+						   db->connected_context);
+		}
 		return -1;
+	}
 
 	if (pgbox_db_result_rows(result) != 1) {
 		error = t_strdup_printf("%u rows instead of one",
 					pgbox_db_result_rows(result));
-	} else if (db->connected_callback(result, db->connected_context,
+	} else if (db->connected_callback(db, result, db->connected_context,
 					  &error) == 0) {
 		error = NULL;
 	}
@@ -182,9 +193,7 @@ connect_until(struct pgbox_db *db, int64_t deadline,
 		pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_CONFIG, error);
 		return -1;
 	}
-	if (pgbox_db_connect_hosts(db, deadline, failure_r) < 0)
-		return -1;
-	return pgbox_db_connected(db, deadline, failure_r);
+	return pgbox_db_connect_hosts(db, deadline, failure_r);
 }
 
 static void
@@ -379,4 +388,11 @@ void pgbox_db_set_connected_callback(struct pgbox_db *db,
 	db->connected_query = query;
 	db->connected_callback = callback;
 	db->connected_context = context;
+	i_zero(&db->connected_hooks);
+}
+
+void pgbox_db_set_connected_hooks(struct pgbox_db *db,
+				  const struct pgbox_db_connected_hooks *hooks)
+{
+	db->connected_hooks = *hooks;
 }

@@ -110,15 +110,31 @@ int pgbox_db_conninfo_check(const char *conninfo, const char **error_r);
 /* The query that is run once after each connect, before any other; it must
    return exactly one row, which is passed to the callback. The callback
    returns 0, or -1 and error_r: the connection is then refused with
-   PGBOX_DB_ERROR_CONFIG. It must not run statements. As the connection is shared,
+   PGBOX_DB_ERROR_CONFIG. The next host is tried if the query or the callback
+   fails. It must not run statements. As the connection is shared,
    the last one that was set counts, and context must live as long as db. */
 typedef int
-pgbox_db_connected_callback_t(const struct pgbox_db_result *result,
+pgbox_db_connected_callback_t(struct pgbox_db *db,
+			      const struct pgbox_db_result *result,
 			      void *context, const char **error_r);
 void pgbox_db_set_connected_callback(struct pgbox_db *db,
 				     const struct pgbox_query *query,
 				     pgbox_db_connected_callback_t *callback,
 				     void *context);
+
+/* More about that query. Each may be NULL, and gets the callback's context. */
+struct pgbox_db_connected_hooks {
+	/* Adds its parameters. */
+	void (*params)(struct pgbox_db_params *params, void *context);
+	/* It failed: may say more in failure->message. */
+	void (*failed)(struct pgbox_db_failure *failure, void *context);
+	/* It failed, or the callback refused, as message says, but another host
+	   is used now. */
+	void (*elsewhere)(const char *message, void *context);
+};
+/* Until the next pgbox_db_set_connected_callback() */
+void pgbox_db_set_connected_hooks(struct pgbox_db *db,
+				  const struct pgbox_db_connected_hooks *hooks);
 
 /* For the callback: the result has told that pid, of pg_backend_pid(), runs the
    statements of this connection. If that is the process that the connection was

@@ -389,6 +389,106 @@ static void test_first_host_is_mute(void **state ATTR_UNUSED)
 	(void)close(fd);
 }
 
+struct hosts_test {
+	/* how many hosts are refused */
+	unsigned int refuse;
+	unsigned int asked;
+	char *elsewhere;
+};
+
+static void hosts_params(struct pgbox_db_params *params, void *context)
+{
+	struct hosts_test *test = context;
+
+	pgbox_db_param_int8(params, ++test->asked);
+}
+
+static int
+hosts_connected(struct pgbox_db *db ATTR_UNUSED,
+		const struct pgbox_db_result *result, void *context,
+		const char **error_r)
+{
+	struct hosts_test *test = context;
+	int64_t number = pgbox_db_result_int(result, 0, 0);
+
+	if (number > test->refuse)
+		return 0;
+	*error_r = t_strdup_printf("no. %lld is refused", (long long)number);
+	return -1;
+}
+
+static void hosts_failed(struct pgbox_db_failure *failure, void *context)
+{
+	struct hosts_test *test = context;
+
+	failure->message = t_strdup_printf("no. %u failed", test->asked);
+}
+
+static void hosts_elsewhere(const char *message, void *context)
+{
+	struct hosts_test *test = context;
+
+	i_free(test->elsewhere);
+	test->elsewhere = i_strdup(message);
+}
+
+/* What answers but is not wanted is as if it did not answer. */
+static void test_refused_hosts(void **state ATTR_UNUSED)
+{
+	static const struct pgbox_db_connected_hooks hooks = {
+		.params = hosts_params,
+		.failed = hosts_failed,
+		.elsewhere = hosts_elsewhere,
+	};
+	static const struct {
+		const char *sql;
+		unsigned int refuse;
+		/* NULL: no host is used */
+		const char *elsewhere;
+		const char *error;
+	} tests[] = {
+		{ "select $1::bigint", 0, "", NULL },
+		{ "select $1::bigint", 2, "no. 1 is refused", NULL },
+		{ "select $1::bigint", 3, NULL, "no. 3 is refused" },
+		{ "select 6 / ($1::bigint / 2)", 0, "no. 1 failed", NULL },
+		{ "select 6 / ($1::bigint / 9)", 0, NULL, "no. 3 failed" },
+	};
+	const char *port = getenv("PGBOX_TEST_PORT");
+	struct pgbox_db_failure failure;
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(tests); i++) {
+		struct hosts_test test = { .refuse = tests[i].refuse };
+		struct pgbox_query query = *test_query("hosts", tests[i].sql);
+		struct pgbox_db *db = test_db_open(t_strdup_printf(
+			"host=127.0.0.1,127.0.0.1,127.0.0.1 port=%s "
+			"user=postgres dbname=postgres", port),
+			TEST_TIMEOUT_MSECS, 5000);
+
+		query.param_count = 1;
+		pgbox_db_set_connected_callback(db, &query, hosts_connected,
+						&test);
+		pgbox_db_set_connected_hooks(db, &hooks);
+		if (tests[i].elsewhere != NULL) {
+			assert_int_equal(test_exec(db, "select 1"), 1);
+			assert_int_equal(*tests[i].elsewhere == '\0',
+					 test.elsewhere == NULL);
+			if (test.elsewhere != NULL) {
+				assert_non_null(strstr(test.elsewhere,
+						tests[i].elsewhere));
+			}
+		} else {
+			assert_int_equal(pgbox_db_begin(db, &failure), -1);
+			assert_true(failure.error != PGBOX_DB_ERROR_UNAVAILABLE);
+			assert_non_null(strstr(failure.message,
+					       tests[i].error));
+			assert_null(test.elsewhere);
+		}
+		i_free(test.elsewhere);
+		pgbox_db_unref(&db);
+	}
+}
+
 static void test_no_host_answers(void **state ATTR_UNUSED)
 {
 	const char *msecs;
@@ -465,6 +565,7 @@ int main(void)
 		cmocka_unit_test(test_read_only),
 		cmocka_unit_test(test_first_host_refuses),
 		cmocka_unit_test(test_first_host_is_mute),
+		cmocka_unit_test(test_refused_hosts),
 		cmocka_unit_test(test_no_host_answers),
 		cmocka_unit_test(test_refusals),
 	};

@@ -305,7 +305,8 @@ static void test_deferred_constraint(void **state ATTR_UNUSED)
 }
 
 static int
-connected(const struct pgbox_db_result *result, void *context,
+connected(struct pgbox_db *db ATTR_UNUSED,
+	  const struct pgbox_db_result *result, void *context,
 	  const char **error_r)
 {
 	unsigned int *calls = context;

@@ -66,10 +66,10 @@ const struct pgbox_query *test_constant_query(const char *name, const char *sql)
 }
 
 static int
-backend_callback(const struct pgbox_db_result *result, void *context,
-		 const char **error_r ATTR_UNUSED)
+backend_callback(struct pgbox_db *db, const struct pgbox_db_result *result,
+		 void *context ATTR_UNUSED, const char **error_r ATTR_UNUSED)
 {
-	pgbox_db_set_backend_pid(context, pgbox_db_result_int(result, 0, 0));
+	pgbox_db_set_backend_pid(db, pgbox_db_result_int(result, 0, 0));
 	return 0;
 }
 
@@ -79,7 +79,7 @@ void test_tell_backend(struct pgbox_db *db)
 		.name = "backend", .sql = "select pg_backend_pid()",
 	};
 
-	pgbox_db_set_connected_callback(db, &query, backend_callback, db);
+	pgbox_db_set_connected_callback(db, &query, backend_callback, NULL);
 }
 
 struct pgbox_db *
