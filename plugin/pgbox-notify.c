@@ -153,6 +153,14 @@ void pgbox_notify_changed(struct pgbox_notify *notify, const guid_128_t guid)
  * Waiting
  */
 
+const char *pgbox_notify_get_dir(struct pgbox_notify *notify)
+{
+	struct stat st;
+
+	return stat(notify->dir, &st) == 0 && S_ISDIR(st.st_mode) ?
+		notify->dir : NULL;
+}
+
 bool pgbox_notify_is_alive(struct pgbox_notify *notify)
 {
 	return pgbox_notify_table_is_alive(notify->table);

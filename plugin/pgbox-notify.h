@@ -23,6 +23,8 @@ void pgbox_notify_deinit(struct pgbox_notify **notify);
    is NULL in the list of mailboxes. Takes microseconds. */
 void pgbox_notify_changed(struct pgbox_notify *notify, const guid_128_t guid);
 
+/* Returns the directory of wake-up files, NULL if there is none. */
+const char *pgbox_notify_get_dir(struct pgbox_notify *notify);
 /* TRUE if all that is changed anywhere comes in by wake-up files. */
 bool pgbox_notify_is_alive(struct pgbox_notify *notify);
 /* See pgbox_notify_table_get_mark(). */

@@ -4,6 +4,7 @@
 #include "lib.h"
 #include "pgbox-chunk.h"
 #include "pgbox-db.h"
+#include "pgbox-history.h"
 #include "pgbox-moment.h"
 #include "pgbox-storage.h"
 #include "pgbox-destination.h"
@@ -28,4 +29,5 @@ void pgbox_plugin_deinit(void)
 	pgbox_chunk_deinit();
 	pgbox_moment_deinit();
 	pgbox_db_deinit();
+	pgbox_history_deinit();
 }

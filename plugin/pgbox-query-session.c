@@ -1,32 +1,113 @@
-/* What is asked when a connection is made. */
+/* What is asked when a connection is made, and about the history of the server
+   that it was made to. */
 
 #include "pgbox-config.h"
 #include "lib.h"
+#include "array.h"
 #include "pgbox-db.h"
+#include "pgbox-history.h"
 #include "pgbox-query.h"
 #include "pgbox-query-session.h"
 
-static int
-schema_version_check(const struct pgbox_db_result *result,
-		     void *context, const char **error_r)
-{
-	struct pgbox_db *db = context;
-	int64_t version = pgbox_db_result_int(result, 0, 0);
+/* "undefined" and the like: the statement is of another schema version */
+#define SQLSTATE_CLASS_UNDEFINED "42"
 
+static void session_params(struct pgbox_db_params *params, void *context)
+{
+	struct pgbox_history *history = context;
+	struct pgbox_history_position seen;
+
+	pgbox_history_read(history, &seen);
+	pgbox_db_param_int8(params, seen.system_identifier);
+	pgbox_db_param_int4(params, seen.timeline);
+	pgbox_db_param_int8(params, seen.position);
+	pgbox_db_param_int8(params, seen.epoch);
+	pgbox_db_param_int8(params, seen.raised_at);
+}
+
+static int
+session_begun(struct pgbox_db *db, const struct pgbox_db_result *result,
+	      void *context, const char **error_r)
+{
+	struct pgbox_history *history = context;
+	ARRAY_TYPE(pgbox_int64) numbers;
+	const int64_t *n;
+	unsigned int count;
+
+	t_array_init(&numbers, 8);
+	pgbox_db_result_int_array(result, 0, 0, &numbers);
+	n = array_get(&numbers, &count);
 	pgbox_db_set_backend_pid(db, pgbox_db_result_int(result, 0, 1));
-	if (version == PGBOX_SCHEMA_VERSION)
+	if (count == 6 && n[0] == PGBOX_SCHEMA_VERSION) {
+		const struct pgbox_history_position position = {
+			.system_identifier = n[1],
+			.timeline = n[2],
+			.position = n[3],
+			.epoch = n[4],
+			.raised_at = n[5],
+		};
+		pgbox_history_seen(history, &position);
 		return 0;
+	}
 	*error_r = t_strdup_printf(
 		"The database has pgbox's schema version %lld, but this "
 		"plugin ("PGBOX_VERSION") needs version %d: %s",
-		(long long)version, PGBOX_SCHEMA_VERSION,
-		version < PGBOX_SCHEMA_VERSION ? "run pgbox-schema upgrade" :
-		"install the newer plugin");
+		count == 0 ? 0LL : (long long)n[0], PGBOX_SCHEMA_VERSION,
+		count == 0 || n[0] < PGBOX_SCHEMA_VERSION ?
+		"run pgbox-schema upgrade" : "install the newer plugin");
 	return -1;
 }
 
-void pgbox_query_session_init(struct pgbox_db *db)
+static void
+session_failed(struct pgbox_db_failure *failure, void *context ATTR_UNUSED)
+{
+	if (strncmp(failure->sqlstate, SQLSTATE_CLASS_UNDEFINED,
+		    strlen(SQLSTATE_CLASS_UNDEFINED)) == 0 &&
+	    strcmp(failure->sqlstate, "42501") != 0) {
+		failure->message = t_strdup_printf(
+			"The database has not the schema version %d that this "
+			"plugin ("PGBOX_VERSION") needs: run pgbox-schema "
+			"upgrade, or install the newer plugin: %s",
+			PGBOX_SCHEMA_VERSION, failure->message);
+	}
+}
+
+static void session_elsewhere(const char *message, void *context)
+{
+	struct pgbox_history *history = context;
+
+	if (pgbox_history_may_tell(history)) {
+		i_error("pgbox: A server is refused, another host of the "
+			"connection string is used: %s", message);
+	}
+}
+
+static const struct pgbox_db_connected_hooks session_hooks = {
+	.params = session_params,
+	.failed = session_failed,
+	.elsewhere = session_elsewhere,
+};
+
+void pgbox_query_session_init(struct pgbox_db *db,
+			      struct pgbox_history *history)
 {
 	pgbox_db_set_connected_callback(db, &pgbox_query_session_begin,
-					schema_version_check, db);
+					session_begun, history);
+	pgbox_db_set_connected_hooks(db, &session_hooks);
+}
+
+int pgbox_run_history_lost(struct pgbox_db *db, uint64_t epoch,
+			   struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_params *params =
+		pgbox_db_params_create(pool_datastack_create());
+	struct pgbox_db_result *result;
+
+	pgbox_db_param_int8(params, epoch);
+	/* the second time the epoch is another one */
+	if (pgbox_db_exec_repeatable(db, &pgbox_query_history_lost, params,
+				     &result, failure_r) < 0)
+		return -1;
+	pgbox_db_result_free(&result);
+	return 0;
 }

@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "mailbox-list-private.h"
 #include "pgbox-compat.h"
+#include "pgbox-history.h"
 #include "pgbox-list-private.h"
 #include "pgbox-mail.h"
 #include "pgbox-notify.h"
@@ -34,7 +35,23 @@ static struct mail_storage *pgbox_storage_alloc(void)
 	return &storage->storage;
 }
 
-static void pgbox_storage_open_db(struct pgbox_storage *storage)
+/* Where a file that all sessions of this host use can be, or at least those of the
+   user; NULL if there is no such place. */
+static const char *
+storage_get_history_dir(struct pgbox_storage *storage,
+			struct mailbox_list *list)
+{
+	const char *dir;
+
+	dir = pgbox_notify_get_dir(storage->notify);
+	if (dir != NULL)
+		return dir;
+	return PGBOX_COMPAT_LIST_ROOT_PATH(list, MAILBOX_LIST_PATH_TYPE_INDEX,
+					   &dir) ? dir : NULL;
+}
+
+static void
+pgbox_storage_open_db(struct pgbox_storage *storage, struct mailbox_list *list)
 {
 	const struct pgbox_db_settings db_set = {
 		.conninfo = storage->set->dsn,
@@ -46,7 +63,9 @@ static void pgbox_storage_open_db(struct pgbox_storage *storage)
 	/* The connection lives longer than the user, where a process serves
 	   several: its event can't be below ours. */
 	storage->db = pgbox_db_ref(&db_set, NULL);
-	pgbox_query_session_init(storage->db);
+	pgbox_query_session_init(storage->db,
+		pgbox_history_get(storage->set->dsn,
+				  storage_get_history_dir(storage, list)));
 }
 
 static int
@@ -79,9 +98,9 @@ pgbox_storage_create(struct mail_storage *_storage, struct mail_namespace *ns,
 	_storage->unique_root_dir = p_strdup(_storage->pool, root);
 	_storage->nonbody_access_fields = PGBOX_MAIL_NONBODY_FIELDS;
 
-	pgbox_storage_open_db(storage);
 	storage->notify = pgbox_notify_init(_storage->pool, _storage->user,
 					    storage->set, account);
+	pgbox_storage_open_db(storage, ns->list);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "ioloop.h"
 #include "restrict-access.h"
 #include "pgbox-chunk.h"
+#include "pgbox-history.h"
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-settings.h"
 #include "pgbox-service.h"
@@ -105,7 +106,8 @@ static void main_init(const struct pgbox_notify_settings *set)
 
 	i_array_init(&text_workers, 4);
 	array_foreach(&set->databases, database) {
-		worker = pgbox_text_worker_init(database->name, database->dsn);
+		worker = pgbox_text_worker_init(database->name, database->dsn,
+						set->dir);
 		array_push_back(&text_workers, &worker);
 	}
 	wake_up_path = i_strconcat(set->dir, "/"PGBOX_NOTIFY_TEXT_NAME, NULL);
@@ -121,6 +123,7 @@ static void main_deinit(void)
 	array_foreach_elem(&text_workers, worker)
 		pgbox_text_worker_deinit(&worker);
 	array_free(&text_workers);
+	pgbox_history_deinit();
 	i_free(wake_up_path);
 	pgbox_chunk_deinit();
 }

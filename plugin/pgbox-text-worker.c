@@ -10,6 +10,7 @@
 #include "time-util.h"
 #include "unichar.h"
 #include "pgbox-db.h"
+#include "pgbox-history.h"
 #include "pgbox-message-text.h"
 #include "pgbox-query-session.h"
 #include "pgbox-query-text.h"
@@ -260,7 +261,7 @@ void pgbox_text_worker_wake(struct pgbox_text_worker *worker)
 }
 
 struct pgbox_text_worker *
-pgbox_text_worker_init(const char *name, const char *dsn)
+pgbox_text_worker_init(const char *name, const char *dsn, const char *dir)
 {
 	const struct pgbox_db_settings db_set = {
 		.conninfo = dsn,
@@ -272,7 +273,7 @@ pgbox_text_worker_init(const char *name, const char *dsn)
 
 	worker->name = i_strdup(name);
 	worker->db = pgbox_db_ref(&db_set, NULL);
-	pgbox_query_session_init(worker->db);
+	pgbox_query_session_init(worker->db, pgbox_history_get(dsn, dir));
 	worker->to = timeout_add_short(0, worker_run, worker);
 	return worker;
 }

@@ -7,9 +7,9 @@
 
 struct pgbox_text_worker;
 
-/* name is for the log. Begins when the ioloop runs. */
+/* name is for the log, dir that of wake-up files. Begins when the ioloop runs. */
 struct pgbox_text_worker *
-pgbox_text_worker_init(const char *name, const char *dsn);
+pgbox_text_worker_init(const char *name, const char *dsn, const char *dir);
 void pgbox_text_worker_deinit(struct pgbox_text_worker **worker);
 
 /* Something was changed: there may be messages. */

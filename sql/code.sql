@@ -4,8 +4,10 @@
 \ir functions/account-lock.sql
 \ir functions/account-open.sql
 \ir functions/attribute-set.sql
+\ir functions/continue-epoch.sql
 \ir functions/current-epoch.sql
-\ir functions/current-timeline.sql
+\ir functions/epoch-begin.sql
+\ir functions/history-lost.sql
 \ir functions/keyword-ids.sql
 \ir functions/keywords-change.sql
 \ir functions/keywords-copied.sql
@@ -15,6 +17,7 @@
 \ir functions/mail-keyword-ids.sql
 \ir functions/mail-save.sql
 \ir functions/mail-save-one.sql
+\ir functions/mailbox-begin-epoch.sql
 \ir functions/mailbox-claim-recent.sql
 \ir functions/mailbox-create.sql
 \ir functions/mailbox-delete.sql
@@ -42,6 +45,8 @@
 \ir functions/upload-abort.sql
 \ir functions/upload-chunks.sql
 \ir views/attachment-view.sql
+\ir views/epoch-here.sql
 \ir views/mail-view.sql
 \ir views/mailbox-state.sql
 \ir views/mailbox-view.sql
+\ir views/server-history.sql

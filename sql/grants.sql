@@ -12,6 +12,7 @@ grant usage on schema pgbox to pgbox_mail, pgbox_analyst;
 -- Frontends: what changes mail is a function that checks and locks.
 grant execute on function
     pgbox.session_begin,
+    pgbox.history_lost,
     pgbox.account_open,
     pgbox.mailbox_create,
     pgbox.mailbox_delete,
@@ -21,7 +22,6 @@ grant execute on function
     pgbox.mailbox_restart,
     pgbox.mailbox_enter_epoch,
     pgbox.mailbox_claim_recent,
-    pgbox.current_timeline,
     pgbox.subscription_set,
     pgbox.attribute_set,
     pgbox.upload_chunks,
@@ -41,7 +41,7 @@ to pgbox_mail;
 
 -- Frontends: what sql/queries/ reads without a function.
 grant select on
-    pgbox.epoch,
+    pgbox.server_history,
     pgbox.schema_version,
     pgbox.account,
     pgbox.mailbox_state,

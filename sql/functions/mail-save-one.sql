@@ -132,11 +132,7 @@ begin
             and b.mailbox_id = p_mailbox_id
             and b.deleted_at is null
             and greatest(b.uid_next, p_uid) < 4294967295
-            and b.epoch = (
-                select e.epoch
-                from pgbox.epoch e
-                where e.timeline = ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
-            )
+            and b.epoch = (select h.epoch from pgbox.epoch_here h)
         returning b.uid_validity, b.modseq, b.uid_next - 1, b.name
         into r_uid_validity, r_modseq, v_uid, v_name;
         exit when found;

@@ -62,10 +62,9 @@ begin
     if not found then
         return;
     end if;
-    select e.epoch into v_epoch
-    from pgbox.epoch e
-    where e.timeline = pgbox.current_timeline()
-        and e.epoch = v_box.epoch;
+    select h.epoch into v_epoch
+    from pgbox.epoch_here h
+    where h.epoch = v_box.epoch;
     if not found then
         v_epoch := -1;
     end if;

@@ -20,3 +20,30 @@ drop function pgbox.mail_copy(
 drop function pgbox.mails_expunge(bigint, bigint, bigint[], bigint);
 -- RENAME of INBOX leaves an empty one.
 drop function pgbox.mailbox_rename(bigint, text, text);
+-- Epochs know what they go on from. The epoch of this database goes on.
+alter table pgbox.epoch
+    add column relation_oid oid,
+    add column fresh_at timestamptz,
+    add column continued_from bigint[],
+    add column uid_validity bigint;
+update pgbox.epoch
+set relation_oid = tableoid,
+    fresh_at = raised_at,
+    continued_from = '{}',
+    uid_validity = extract(epoch from raised_at);
+alter table pgbox.epoch
+    alter column relation_oid set not null,
+    alter column fresh_at set not null,
+    alter column continued_from set not null,
+    alter column uid_validity set not null;
+comment on table pgbox.epoch is
+    'Names the history this database is in. A failover to a lagging standby or a restore can lose commits that clients have seen; it starts another epoch.';
+comment on column pgbox.epoch.relation_oid is
+    'Of this table: a dump that is loaded into the same cluster brings that of another one.';
+comment on column pgbox.epoch.fresh_at is
+    'When the first of the epochs began that were only continued since: promotions, which can lose the last commits but no more.';
+comment on column pgbox.epoch.continued_from is 'The epochs since fresh_at, but for this one.';
+comment on column pgbox.epoch.uid_validity is
+    'UIDVALIDITY that is due at raised_at; it rises by one each second. Far from that of the last epoch, of which folders may be lost.';
+drop function pgbox.current_timeline();
+drop function pgbox.session_begin();

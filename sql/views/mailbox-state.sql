@@ -24,12 +24,7 @@ select
     end as recent,
     b.first_recent_uid,
     case
-        when b.epoch = (
-            select e.epoch
-            from pgbox.epoch e
-            -- current_timeline(), which a new connection would have to compile
-            where e.timeline = ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
-        ) then b.epoch
+        when b.epoch = (select h.epoch from pgbox.epoch_here h) then b.epoch
         else 0
     end as epoch,
     b.keywords,

@@ -157,7 +157,7 @@ def test_raise_epoch(lab, user, frontend_a, frontend_b):
     after = [state(server, user) for server in (frontend_a, frontend_b)]
     assert after[0] == after[1]
     assert int(after[0]["highest"][0]) > int(before[0]["highest"][0])
-    assert int(after[0]["uidnext"][0]) > int(before[0]["uidnext"][0])
+    assert int(after[0]["uidvalidity"][0]) > int(before[0]["uidvalidity"][0])
     for uid, values in before[0]["mails"].items():
         for item in ("FLAGS", "X-GUID", "INTERNALDATE", "BODY[]"):
             assert after[0]["mails"][uid][item] == values[item]

@@ -165,13 +165,13 @@ test_an_older_schema_is_only_upgraded() {
 test_a_newer_schema_is_refused() {
 	schema install
 	query "insert into pgbox.schema_version (version, pgbox_version) values (999, '9.9')"
-	for command in install upgrade verify version purge raise-epoch; do
+	for command in install upgrade verify version purge raise-epoch continue-epoch; do
 		refused 1 'Install pgbox 9.9 or newer' schema $command
 	done
 }
 
 test_no_schema_is_told_apart() {
-	for command in upgrade verify purge raise-epoch; do
+	for command in upgrade verify purge raise-epoch continue-epoch; do
 		refused 1 'pgbox-schema install' schema $command
 	done
 }
@@ -389,6 +389,16 @@ test_verify_of_a_sample() {
 }
 
 # The rest
+
+# As with pg_upgrade: another cluster, and nothing is lost.
+test_continue_epoch() {
+	schema install
+	query 'update pgbox.epoch set system_identifier = 1'
+	query 'select epoch from pgbox.epoch' >"$work/epoch"
+	schema continue-epoch | grep -F 'goes on'
+	query 'select continued_from[1] from pgbox.epoch' | diff "$work/epoch" -
+	[ "$(query 'select fits from pgbox.server_history')" = t ]
+}
 
 test_raise_epoch() {
 	schema install

@@ -1,2 +1,0 @@
--- Columns: process that answers.
-select pg_backend_pid()
