@@ -49,7 +49,10 @@ struct pgbox_index_header {
 	/* number of the mailbox's keywords, which are all in the index */
 	uint32_t keywords;
 	/* enum pgbox_index_flags */
-	uint32_t flags;
+	unsigned int flags:8;
+	/* of this and what else says how far the index is: more than the
+	   database has is only believed if this is right */
+	unsigned int checksum:24;
 	/* The mailbox that it is of: a later one can have the same GUID, and so
 	   the same directory. 0 or missing if an older version wrote it. */
 	uint64_t mailbox_id;
@@ -87,6 +90,8 @@ struct pgbox_mailbox {
 	/* names of mailbox_keyword by keyword_id - 1, as far as they are known;
 	   from box.pool */
 	ARRAY_TYPE(const_string) keywords;
+	/* the epoch that they are of */
+	uint64_t keywords_epoch;
 	/* we have changed something that the index hasn't got: the next sync asks
 	   the database whatever others have told */
 	bool sync_wanted;

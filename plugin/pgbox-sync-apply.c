@@ -5,6 +5,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
+#include "crc32.h"
 #include "seq-range-array.h"
 #include "mail-index-modseq.h"
 #include "mail-index-sync-private.h"
@@ -330,6 +331,23 @@ static void sync_apply_recent(struct pgbox_sync_context *ctx)
 	}
 }
 
+unsigned int
+pgbox_sync_header_checksum(const struct pgbox_sync_context *ctx,
+			   const struct pgbox_index_header *hdr,
+			   uint32_t uid_validity, uint32_t uid_next)
+{
+	const uint32_t numbers[] = {
+		hdr->keywords, hdr->flags, uid_validity, uid_next,
+	};
+	uint32_t crc;
+
+	crc = crc32_data(ctx->mbox->known.guid,
+			 sizeof(ctx->mbox->known.guid));
+	crc = crc32_data_more(crc, &hdr->epoch, sizeof(hdr->epoch));
+	crc = crc32_data_more(crc, &hdr->modseq, sizeof(hdr->modseq));
+	return crc32_data_more(crc, numbers, sizeof(numbers)) & 0xffffff;
+}
+
 static void sync_apply_header(struct pgbox_sync_context *ctx)
 {
 	struct pgbox_index_header pgbox_hdr;
@@ -357,11 +375,15 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 		if (!ctx->rows.pop3_values)
 			pgbox_hdr.flags |= PGBOX_INDEX_FLAG_NO_POP3_VALUES;
 	}
-	pgbox_hdr.mailbox_id = ctx->mbox->mailbox_id;
+	pgbox_hdr.mailbox_id = ctx->mbox->known.id.mailbox_id;
 	if (ctx->header_is_short) {
 		mail_index_ext_resize_hdr(ctx->trans, ctx->mbox->hdr_ext_id,
 					  sizeof(pgbox_hdr));
 	}
+	pgbox_hdr.checksum =
+		pgbox_sync_header_checksum(ctx, &pgbox_hdr,
+					   ctx->rows.uid_validity,
+					   ctx->rows.uid_next);
 	mail_index_update_header_ext(ctx->trans, ctx->mbox->hdr_ext_id, 0,
 				     &pgbox_hdr, sizeof(pgbox_hdr));
 }
@@ -375,7 +397,9 @@ static bool sync_position_fits(struct pgbox_sync_context *ctx)
 	if (ctx->uid_validity != 0 &&
 	    ctx->uid_validity != ctx->rows.uid_validity)
 		return FALSE;
-	if (ctx->position.uid_next > ctx->rows.uid_next)
+	if (ctx->position.uid_next > ctx->rows.uid_next ||
+	    (ctx->position.modseq > ctx->rows.modseq &&
+	     ctx->position.epoch == ctx->rows.epoch))
 		return FALSE;
 	if (ctx->rows.full) {
 		/* nothing, or all of it is older than what comes */

@@ -34,6 +34,8 @@ struct pgbox_sync_context {
 	enum pgbox_index_flags index_flags;
 	/* an older version wrote the index's struct pgbox_index_header */
 	bool header_is_short;
+	/* the position is what a sync has written, not damaged */
+	bool position_is_sound;
 	/* what the database has more */
 	struct pgbox_sync_rows rows;
 	/* when it was asked */
@@ -62,6 +64,13 @@ enum pgbox_sync_result {
 
 /* Returns TRUE if \Recent is given to this session. */
 bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx);
+
+/* Returns the checksum for hdr, which is or will be that of an index with these
+   values. */
+unsigned int
+pgbox_sync_header_checksum(const struct pgbox_sync_context *ctx,
+			   const struct pgbox_index_header *hdr,
+			   uint32_t uid_validity, uint32_t uid_next);
 
 /* Applies ctx->rows to ctx->trans, and creates ctx->log for its commit. */
 enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx);

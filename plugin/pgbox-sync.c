@@ -11,12 +11,13 @@
 #include "index-sync-private.h"
 #include "pgbox-notify.h"
 #include "pgbox-query-mailbox.h"
+#include "pgbox-query-session.h"
 #include "pgbox-sync-log.h"
 #include "pgbox-sync-private.h"
 
-/* How often a sync begins anew because the mailbox entered an epoch or the
-   index had to be reset; each of these needs it once. */
-#define PGBOX_SYNC_MAX_ROUNDS 4
+/* How often a sync begins anew because an epoch is lost, the mailbox entered
+   another one or the index had to be reset; each of these needs it once. */
+#define PGBOX_SYNC_MAX_ROUNDS 6
 
 bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx)
 {
@@ -44,7 +45,7 @@ sync_read_header(struct pgbox_sync_context *ctx, struct mail_index_view *view,
 	ctx->header_is_short = size > 0 && size < sizeof(*hdr_r);
 	memcpy(hdr_r, data, I_MIN(size, sizeof(*hdr_r)));
 	if (hdr_r->mailbox_id == 0 ||
-	    hdr_r->mailbox_id == (uint64_t)ctx->mbox->mailbox_id)
+	    hdr_r->mailbox_id == (uint64_t)ctx->mbox->known.id.mailbox_id)
 		return TRUE;
 	i_zero(hdr_r);
 	return FALSE;
@@ -64,6 +65,9 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 	ctx->position.modseq = pgbox_hdr.modseq;
 	ctx->keywords = pgbox_hdr.keywords;
 	ctx->index_flags = pgbox_hdr.flags;
+	ctx->position_is_sound = pgbox_hdr.checksum ==
+		pgbox_sync_header_checksum(ctx, &pgbox_hdr, hdr->uid_validity,
+					   hdr->next_uid);
 	ctx->position.uid_next = hdr->next_uid;
 	ctx->position.keywords = array_count(&ctx->mbox->keywords);
 	ctx->first_recent_uid = hdr->first_recent_uid;
@@ -81,11 +85,10 @@ static void sync_take_recent(struct pgbox_sync_context *ctx)
 	ctx->rows.first_recent_uid = ctx->rows.uid_next;
 }
 
-static int sync_query(struct pgbox_sync_context *ctx)
+static int sync_ask(struct pgbox_sync_context *ctx)
 {
 	struct pgbox_mailbox *mbox = ctx->mbox;
 	struct pgbox_db_failure failure;
-	const char *name;
 
 	/* before the query: what it does not see is newer */
 	pgbox_moment_set(&ctx->asked_at, mbox->storage->notify);
@@ -104,17 +107,36 @@ static int sync_query(struct pgbox_sync_context *ctx)
 	}
 	if (ctx->rows.taken_recent_uid != 0)
 		sync_take_recent(ctx);
-	if (!ctx->rows.epoch_pending) {
-		mbox->known.uid_next = ctx->rows.uid_next;
-		mbox->known.modseq = ctx->rows.modseq;
-		array_foreach_elem(&ctx->rows.new_keywords, name) {
-			unsigned int idx;
+	return 0;
+}
 
-			name = p_strdup(mbox->box.pool, name);
-			array_push_back(&mbox->keywords, &name);
-			mail_index_keyword_lookup_or_create(mbox->box.index,
-							    name, &idx);
-		}
+static int sync_query(struct pgbox_sync_context *ctx)
+{
+	struct pgbox_mailbox *mbox = ctx->mbox;
+	const char *name;
+
+	if (sync_ask(ctx) < 0)
+		return -1;
+	if (ctx->rows.epoch_pending)
+		return 0;
+	if (ctx->rows.epoch != mbox->keywords_epoch &&
+	    ctx->position.keywords > 0) {
+		/* another history may have numbered them in another way */
+		array_clear(&mbox->keywords);
+		ctx->position.keywords = 0;
+		if (sync_ask(ctx) < 0)
+			return -1;
+	}
+	mbox->keywords_epoch = ctx->rows.epoch;
+	mbox->known.uid_next = ctx->rows.uid_next;
+	mbox->known.modseq = ctx->rows.modseq;
+	array_foreach_elem(&ctx->rows.new_keywords, name) {
+		unsigned int idx;
+
+		name = p_strdup(mbox->box.pool, name);
+		array_push_back(&mbox->keywords, &name);
+		mail_index_keyword_lookup_or_create(mbox->box.index, name,
+						    &idx);
 	}
 	return 0;
 }
@@ -124,8 +146,8 @@ static bool sync_is_unneeded(struct pgbox_sync_context *ctx)
 {
 	const struct pgbox_sync_rows *rows = &ctx->rows;
 
-	if (rows->full || rows->modseq > ctx->position.modseq ||
-	    rows->uid_next > ctx->position.uid_next ||
+	if (rows->full || rows->modseq != ctx->position.modseq ||
+	    rows->uid_next != ctx->position.uid_next ||
 	    rows->uid_validity != ctx->uid_validity)
 		return FALSE;
 	return pgbox_sync_drops_recent(ctx) ?
@@ -294,6 +316,36 @@ static int sync_read_current_position(struct pgbox_sync_context *ctx)
 	return 0;
 }
 
+/* Returns TRUE if the index has seen more than there is: commits were lost. If what
+   it says is damaged, it is reset later, and nobody else has to care. */
+static bool sync_history_is_lost(const struct pgbox_sync_context *ctx)
+{
+	return ctx->position_is_sound &&
+		ctx->position.epoch == ctx->rows.epoch &&
+		ctx->uid_validity == ctx->rows.uid_validity &&
+		(ctx->position.modseq > ctx->rows.modseq ||
+		 ctx->position.uid_next > ctx->rows.uid_next);
+}
+
+static enum pgbox_sync_result sync_begin_history(struct pgbox_sync_context *ctx)
+{
+	struct pgbox_db_failure failure;
+
+	e_error(ctx->mbox->box.event,
+		"The database has lost changes that were seen here "
+		"(HIGHESTMODSEQ %llu of %llu, UIDNEXT %u of %u): "
+		"a new epoch begins",
+		(unsigned long long)ctx->rows.modseq,
+		(unsigned long long)ctx->position.modseq,
+		ctx->rows.uid_next, ctx->position.uid_next);
+	if (pgbox_run_history_lost(ctx->mbox->storage->db, ctx->rows.epoch,
+				   &failure) < 0) {
+		pgbox_mailbox_set_failure(ctx->mbox, &failure);
+		return PGBOX_SYNC_FAILED;
+	}
+	return PGBOX_SYNC_AGAIN;
+}
+
 static enum pgbox_sync_result sync_round(struct pgbox_sync_context *ctx)
 {
 	struct pgbox_db_failure failure;
@@ -309,6 +361,8 @@ static enum pgbox_sync_result sync_round(struct pgbox_sync_context *ctx)
 		}
 		return PGBOX_SYNC_AGAIN;
 	}
+	if (sync_history_is_lost(ctx))
+		return sync_begin_history(ctx);
 	if (sync_is_unneeded(ctx))
 		return PGBOX_SYNC_DONE;
 	return sync_locked(ctx);

@@ -20,6 +20,7 @@ drop function pgbox.mail_copy(
 drop function pgbox.mails_expunge(bigint, bigint, bigint[], bigint);
 -- RENAME of INBOX leaves an empty one.
 drop function pgbox.mailbox_rename(bigint, text, text);
+
 -- Epochs know what they go on from. The epoch of this database goes on.
 alter table pgbox.epoch
     add column relation_oid oid,
