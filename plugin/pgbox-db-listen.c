@@ -27,18 +27,6 @@ static const struct pgbox_query query_listen = {
 	.name = "listen", .sql = "listen pgbox",
 };
 
-/* A pooler has process ids of its own. */
-static int
-backend_check(struct pgbox_db *db, const struct pgbox_db_result *result,
-	      void *context ATTR_UNUSED, const char **error_r)
-{
-	if (pgbox_db_result_int(result, 0, 0) == PQbackendPID(db->conn))
-		return 0;
-	*error_r = "There is a pooler between, which notifications don't get "
-		"through: a direct connection is needed";
-	return -1;
-}
-
 static void listener_read(struct pgbox_db_listener *listener)
 {
 	PGconn *conn = listener->db->conn;
@@ -111,8 +99,6 @@ pgbox_db_listener_create(struct pgbox_db *db,
 	listener->callbacks = callbacks;
 	listener->context = context;
 	db->listener = listener;
-	pgbox_db_set_connected_callback(db, &pgbox_query_backend,
-					backend_check, NULL);
 	return listener;
 }
 
@@ -138,6 +124,12 @@ listener_listen(struct pgbox_db_listener *listener,
 	struct pgbox_db *db = listener->db;
 	struct pgbox_db_result *result;
 
+	if (!db->backend_is_known) {
+		pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_CONFIG,
+			"There is a pooler between, which notifications don't "
+			"get through: a direct connection is needed");
+		return -1;
+	}
 	if (pgbox_db_exec(db, &query_listen, NULL, &result, failure_r) < 0)
 		return -1;
 	pgbox_db_result_free(&result);
@@ -190,10 +182,9 @@ bool pgbox_db_listener_is_listening(const struct pgbox_db_listener *listener)
 int pgbox_db_listener_exec(struct pgbox_db_listener *listener,
 			   const struct pgbox_query *query,
 			   const struct pgbox_db_params *params,
+			   struct pgbox_db_result **result_r,
 			   struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_result *result;
-
 	i_assert(listener->io != NULL);
 
 	/* Nobody waits here until there is another one. */
@@ -206,9 +197,8 @@ int pgbox_db_listener_exec(struct pgbox_db_listener *listener,
 	}
 	/* It may connect anew; then lost() is called, as we don't listen any
 	   more. */
-	if (pgbox_db_exec(listener->db, query, params, &result, failure_r) < 0)
+	if (pgbox_db_exec(listener->db, query, params, result_r, failure_r) < 0)
 		return -1;
-	pgbox_db_result_free(&result);
 	listener_call_later(listener);
 	return 0;
 }

@@ -4,7 +4,8 @@
 /* A connection that is kept to receive what NOTIFY sends. It must be a direct
    one: a pooler in transaction mode forgets who listens. Needs an ioloop.
 
-   There may be no other user of this db, but it can run statements: with
+   The connected callback must call pgbox_db_set_backend_pid(). There may be no
+   other user of this db, but it can run statements: with
    pgbox_db_listener_exec(). */
 
 #include "pgbox-db.h"
@@ -34,10 +35,11 @@ void pgbox_db_listener_destroy(struct pgbox_db_listener **listener);
 void pgbox_db_listener_start(struct pgbox_db_listener *listener);
 bool pgbox_db_listener_is_listening(const struct pgbox_db_listener *listener);
 
-/* Runs a statement whose result says nothing, while listening. */
+/* Runs a statement while listening. */
 int pgbox_db_listener_exec(struct pgbox_db_listener *listener,
 			   const struct pgbox_query *query,
 			   const struct pgbox_db_params *params,
+			   struct pgbox_db_result **result_r,
 			   struct pgbox_db_failure *failure_r);
 
 #endif

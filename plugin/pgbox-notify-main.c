@@ -6,6 +6,7 @@
 #include "array.h"
 #include "ioloop.h"
 #include "restrict-access.h"
+#include "pgbox-history.h"
 #include "pgbox-notify-dir.h"
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-queue.h"
@@ -141,13 +142,19 @@ static void main_init(const struct pgbox_notify_settings *set)
 {
 	const struct pgbox_notify_database *database;
 	struct pgbox_notify_server *server;
+	struct pgbox_history *history;
 
 	notify_dir = pgbox_notify_dir_init(set->dir);
 	notify_queue = pgbox_notify_queue_init(&queue_callbacks);
 	i_array_init(&notify_servers, 4);
 	array_foreach(&set->databases, database) {
+		/* if there is only one, it is that of the mail processes,
+		   however they get there */
+		history = pgbox_history_get(set->mail_dsn != NULL &&
+			array_count(&set->databases) == 1 ?
+			set->mail_dsn : database->dsn, set->dir);
 		server = pgbox_notify_server_init(database->name, database->dsn,
-						  &server_callbacks);
+						  history, &server_callbacks);
 		array_push_back(&notify_servers, &server);
 	}
 }
@@ -160,6 +167,7 @@ static void main_deinit(void)
 	array_foreach_elem(&notify_servers, server)
 		pgbox_notify_server_deinit(&server);
 	array_free(&notify_servers);
+	pgbox_history_deinit();
 	timeout_remove(&to_text);
 	pgbox_notify_dir_deinit(&notify_dir);
 }

@@ -5,7 +5,9 @@
 #include "ioloop.h"
 #include "time-util.h"
 #include "pgbox-db-listen.h"
+#include "pgbox-history.h"
 #include "pgbox-query.h"
+#include "pgbox-query-session.h"
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-server.h"
 
@@ -30,6 +32,8 @@ struct pgbox_notify_server {
 
 	struct pgbox_db *db;
 	struct pgbox_db_listener *listener;
+	/* foreign */
+	struct pgbox_history *history;
 
 	/* connects, or sends the next probe */
 	struct timeout *to;
@@ -197,6 +201,7 @@ int pgbox_notify_server_send(struct pgbox_notify_server *server,
 {
 	struct pgbox_db_params *params;
 	struct pgbox_db_array *array;
+	struct pgbox_db_result *result;
 	struct pgbox_db_failure failure;
 	unsigned int i;
 
@@ -208,8 +213,13 @@ int pgbox_notify_server_send(struct pgbox_notify_server *server,
 	for (i = 0; i < count; i++)
 		pgbox_db_array_add_text(array, payloads[i]);
 	if (pgbox_db_listener_exec(server->listener, &pgbox_query_notify,
-				   params, &failure) == 0)
+				   params, &result, &failure) == 0) {
+		/* what this host has changed was committed before */
+		pgbox_history_advanced(server->history,
+			pgbox_db_result_int(result, 0, 0));
+		pgbox_db_result_free(&result);
 		return 0;
+	}
 	/* the loss of the connection has a line of its own */
 	if (pgbox_db_listener_is_listening(server->listener)) {
 		i_error("%s: Can't send notifications: %s", server->name,
@@ -220,6 +230,7 @@ int pgbox_notify_server_send(struct pgbox_notify_server *server,
 
 struct pgbox_notify_server *
 pgbox_notify_server_init(const char *name, const char *dsn,
+			 struct pgbox_history *history,
 			 const struct pgbox_notify_server_callbacks *callbacks)
 {
 	const struct pgbox_db_settings db_set = {
@@ -239,6 +250,8 @@ pgbox_notify_server_init(const char *name, const char *dsn,
 	server->listener = pgbox_db_listener_create(server->db,
 						    &listener_callbacks,
 						    server);
+	server->history = history;
+	pgbox_query_session_init(server->db, history);
 	server->to = timeout_add_short(0, server_start, server);
 	return server;
 }

@@ -6,6 +6,7 @@
    in. */
 
 struct pgbox_db_failure;
+struct pgbox_history;
 struct pgbox_notify_server;
 
 struct pgbox_notify_server_callbacks {
@@ -17,9 +18,11 @@ struct pgbox_notify_server_callbacks {
 	void (*checked)(void);
 };
 
-/* name is for the log. Begins to connect when the ioloop runs. */
+/* name is for the log. Begins to connect when the ioloop runs. Remembers in the
+   history, which must live as long, how far the server has been. */
 struct pgbox_notify_server *
 pgbox_notify_server_init(const char *name, const char *dsn,
+			 struct pgbox_history *history,
 			 const struct pgbox_notify_server_callbacks *callbacks);
 void pgbox_notify_server_deinit(struct pgbox_notify_server **server);
 

@@ -43,26 +43,35 @@ add_notify_databases(struct pgbox_notify_settings *set, pool_t pool,
 	}
 }
 
-/* What mail processes use, as long as it is the same for all users */
-static void
-add_mail_database(struct pgbox_notify_settings *set, pool_t pool)
+/* What mail processes use, as long as it is the same for all users: NULL if not */
+static const char *get_mail_dsn(pool_t pool, const char **error_r)
 {
 	struct event *event = master_service_get_event(master_service);
 	const struct pgbox_dsn_settings *raw;
-	const char *error;
+	const char *dsn;
 
 	if (settings_get(event, &pgbox_dsn_setting_parser_info, 0, &raw,
-			 &error) < 0) {
+			 error_r) < 0)
+		return NULL;
+	dsn = p_strdup(pool, raw->dsn);
+	settings_free(raw);
+	return dsn;
+}
+
+static void
+add_mail_database(struct pgbox_notify_settings *set, pool_t pool,
+		  const char *error)
+{
+	if (set->mail_dsn == NULL) {
 		i_fatal(PGBOX_SETTING_DSN" can't have variables, as the "
 			"service pgbox-notify has no user: set "
 			PGBOX_SETTING_NOTIFY_DSN": %s", error);
 	}
-	if (*raw->dsn == '\0') {
+	if (*set->mail_dsn == '\0') {
 		i_fatal("Neither "PGBOX_SETTING_NOTIFY_DSN" nor "
 			PGBOX_SETTING_DSN" is set");
 	}
-	add_database(set, pool, PGBOX_SETTING_DSN, raw->dsn);
-	settings_free(raw);
+	add_database(set, pool, PGBOX_SETTING_DSN, set->mail_dsn);
 }
 
 const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
@@ -71,7 +80,7 @@ const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
 		p_new(pool, struct pgbox_notify_settings, 1);
 	const struct pgbox_notify_raw_settings *raw;
 	const struct master_service_settings *service_set;
-	const char *error;
+	const char *error = NULL;
 
 	if (master_service_settings_read_simple(master_service, &error) < 0)
 		i_fatal("Error reading configuration: %s", error);
@@ -84,8 +93,9 @@ const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
 			    "/"PGBOX_NOTIFY_DIR_NAME, NULL);
 	p_array_init(&set->databases, pool, 4);
 	add_notify_databases(set, pool, raw);
+	set->mail_dsn = get_mail_dsn(pool, &error);
 	if (array_is_empty(&set->databases))
-		add_mail_database(set, pool);
+		add_mail_database(set, pool, error);
 	settings_free(raw);
 	return set;
 }

@@ -15,34 +15,48 @@
 #include "pgbox-notify-settings.h"
 #include "pgbox-settings-names.h"
 
-/* Returns the value as mail processes see it, NULL if it is not set. */
-static const char *
-get_plugin_setting(const struct mail_user_settings *set, const char *key)
+/* Returns 1 and the value as mail processes see it, 0 and NULL if it is not set, or
+   -1 if that depends on the user. */
+static int
+find_plugin_setting(const struct mail_user_settings *set, const char *key,
+		    const char **value_r, const char **error_r)
 {
 	static const struct var_expand_table no_variables[] = {
 		{ '\0', NULL, NULL }
 	};
-	const char *const *envs, *error;
+	const char *const *envs;
 	unsigned int i, count;
 	string_t *value;
 
+	*value_r = NULL;
 	if (!array_is_created(&set->plugin_envs))
-		return NULL;
+		return 0;
 	envs = array_get(&set->plugin_envs, &count);
 	for (i = 0; i + 1 < count; i += 2) {
 		if (strcmp(envs[i], key) == 0)
 			break;
 	}
 	if (i + 1 >= count || *envs[i + 1] == '\0')
-		return NULL;
+		return 0;
 
 	value = t_str_new(128);
-	if (var_expand(value, envs[i + 1], no_variables, &error) <= 0) {
+	if (var_expand(value, envs[i + 1], no_variables, error_r) <= 0)
+		return -1;
+	*value_r = str_c(value);
+	return 1;
+}
+
+static const char *
+get_plugin_setting(const struct mail_user_settings *set, const char *key)
+{
+	const char *value, *error;
+
+	if (find_plugin_setting(set, key, &value, &error) < 0) {
 		i_fatal("%s can't have variables, as the service pgbox-notify "
 			"has no user: set "PGBOX_SETTING_NOTIFY_DSN": %s",
 			key, error);
 	}
-	return str_c(value);
+	return value;
 }
 
 static void
@@ -90,7 +104,7 @@ const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
 		.service = master_service_get_name(master_service),
 	};
 	struct master_service_settings_output output;
-	const char *error;
+	const char *mail_dsn, *error;
 
 	if (master_service_settings_read(master_service, &input, &output,
 					 &error) < 0)
@@ -104,5 +118,8 @@ const struct pgbox_notify_settings *pgbox_notify_settings_read(pool_t pool)
 				       "/"PGBOX_NOTIFY_DIR_NAME, NULL);
 	}
 	get_databases(all, pool, set);
+	if (find_plugin_setting(all, PGBOX_SETTING_DSN, &mail_dsn,
+				&error) > 0)
+		set->mail_dsn = p_strdup(pool, mail_dsn);
 	return set;
 }

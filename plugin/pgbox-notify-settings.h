@@ -19,6 +19,9 @@ struct pgbox_notify_settings {
 	const char *dir;
 	/* at least one */
 	ARRAY_TYPE(pgbox_notify_database) databases;
+	/* what mail processes connect with; NULL if that is not the same for
+	   all users */
+	const char *mail_dsn;
 };
 
 /* Reads the settings of master_service; they live as long as the pool. Exits
