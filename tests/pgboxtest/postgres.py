@@ -26,7 +26,7 @@ def newest_bindir():
 class Postgres:
     """One cluster: a directory, a port, a server process that can be killed and restarted."""
 
-    def __init__(self, directory, fsync=True, settings=None, primary=None):
+    def __init__(self, directory, fsync=True, settings=None, primary=None, template=None):
         self.directory = directory
         self.bindir = newest_bindir()
         self.port = free_port()
@@ -37,7 +37,9 @@ class Postgres:
         os.makedirs(directory)
         subprocess.run(["chown", f"{SYSTEM_USER}:", directory], check=True)
         os.chmod(directory, 0o755)  # frontends must reach the socket in it
-        if primary is None:
+        if template is not None:
+            template.copy_data(self.data)
+        elif primary is None:
             self._initdb()
         else:
             self._copy_primary(primary)
@@ -53,6 +55,10 @@ class Postgres:
     def _copy_primary(self, primary):
         self._as_system_user(f"{self.bindir}/pg_basebackup", "-D", self.data, "-R", "--no-sync",
                              "-c", "fast", "-d", primary.dsn(database="replication"))
+
+    def copy_data(self, path):
+        """A copy of a stopped cluster: the same one to PostgreSQL."""
+        subprocess.run(["cp", "-a", self.data, path], check=True)
 
     # a standby
 
