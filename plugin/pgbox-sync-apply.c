@@ -376,10 +376,6 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 			pgbox_hdr.flags |= PGBOX_INDEX_FLAG_NO_POP3_VALUES;
 	}
 	pgbox_hdr.mailbox_id = ctx->mbox->known.id.mailbox_id;
-	if (ctx->header_is_short) {
-		mail_index_ext_resize_hdr(ctx->trans, ctx->mbox->hdr_ext_id,
-					  sizeof(pgbox_hdr));
-	}
 	pgbox_hdr.checksum =
 		pgbox_sync_header_checksum(ctx, &pgbox_hdr,
 					   ctx->rows.uid_validity,

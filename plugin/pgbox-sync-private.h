@@ -32,8 +32,6 @@ struct pgbox_sync_context {
 	/* number of keywords whose names are in the index's file */
 	unsigned int keywords;
 	enum pgbox_index_flags index_flags;
-	/* an older version wrote the index's struct pgbox_index_header */
-	bool header_is_short;
 	/* the position is what a sync has written, not damaged */
 	bool position_is_sound;
 	/* what the database has more */

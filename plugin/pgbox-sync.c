@@ -34,18 +34,18 @@ static bool sync_has_recent(const struct pgbox_sync_context *ctx)
 
 /* Returns FALSE if the index is of another mailbox with the same GUID. */
 static bool
-sync_read_header(struct pgbox_sync_context *ctx, struct mail_index_view *view,
+sync_read_header(struct pgbox_mailbox *mbox, struct mail_index_view *view,
 		 struct pgbox_index_header *hdr_r)
 {
 	const void *data;
 	size_t size;
 
 	i_zero(hdr_r);
-	mail_index_get_header_ext(view, ctx->mbox->hdr_ext_id, &data, &size);
-	ctx->header_is_short = size > 0 && size < sizeof(*hdr_r);
-	memcpy(hdr_r, data, I_MIN(size, sizeof(*hdr_r)));
+	mail_index_get_header_ext(view, mbox->hdr_ext_id, &data, &size);
+	if (size > 0)
+		memcpy(hdr_r, data, I_MIN(size, sizeof(*hdr_r)));
 	if (hdr_r->mailbox_id == 0 ||
-	    hdr_r->mailbox_id == (uint64_t)ctx->mbox->known.id.mailbox_id)
+	    hdr_r->mailbox_id == (uint64_t)mbox->known.id.mailbox_id)
 		return TRUE;
 	i_zero(hdr_r);
 	return FALSE;
@@ -58,7 +58,7 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 	struct pgbox_index_header pgbox_hdr;
 
 	/* what is in another mailbox's index fits nothing */
-	ctx->uid_validity = sync_read_header(ctx, view, &pgbox_hdr) ?
+	ctx->uid_validity = sync_read_header(ctx->mbox, view, &pgbox_hdr) ?
 		hdr->uid_validity : 0;
 	i_zero(&ctx->position);
 	ctx->position.epoch = pgbox_hdr.epoch;
