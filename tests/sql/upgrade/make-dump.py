@@ -1,9 +1,9 @@
-"""Makes version-N.sql.gz: a dump of a database full of mail, by the plugin of that version.
+"""Makes a dump of a database full of mail, and a frontend's index files, by the plugin of a version.
 
-    PGBOX_PLUGIN=... PGBOX_SQL=... /usr/bin/python3 make-dump.py version-1.sql.gz
+    PGBOX_PLUGIN=... PGBOX_SQL=... /usr/bin/python3 make-dump.py version-1.sql.gz version-1-index.tar.gz
 
 with the plugin, beside it its services, and the directory sql of the commit that the
-databases in use are of: 2e45868 for version 1. The dump is committed and never made anew.
+databases in use are of: 2e45868 for version 1. They are committed and never made anew.
 """
 
 import gzip
@@ -68,6 +68,10 @@ def fill_specials(server, user):
         imap.ok("COPY * renamed")
     with server.pop3(user):
         pass
+    with server.imap(user) as imap:  # makes index files
+        for name in imap.list_names():
+            if imap.command(b"SELECT " + quote(name)).ok and imap.search("ALL"):
+                imap.fetch("1:*", "FLAGS ENVELOPE")
 
 
 def abandon_upload(postgres):
@@ -106,11 +110,13 @@ def main():
         wait_until(lambda: not lab.postgres.sql(
             "select 1 from pgbox.message_text_queue where wanted > 0 and error is null"), "the text of all messages")
         server.stop()
+        cache = server.cache
         server = lab.dovecot("tested", "without-text")
         assert server.deliver("anna", messages.numbered(10))[0] == 250  # its text stays queued
         abandon_upload(lab.postgres)
         server.stop()
         dump(lab, sys.argv[1])
+        subprocess.run(["tar", "czf", sys.argv[2], "-C", cache, "anna"], check=True)
     finally:
         lab.close()
 
