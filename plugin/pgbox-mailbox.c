@@ -5,7 +5,6 @@
 #include "lib.h"
 #include "array.h"
 #include "mail-cache.h"
-#include "mail-index-alloc-cache.h"
 #include "mail-index-modseq.h"
 #include "pgbox-compat.h"
 #include "pgbox-destination.h"
@@ -50,6 +49,7 @@ pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 	mbox->box.list = list;
 	mbox->box.mail_vfuncs = &pgbox_mail_vfuncs;
 	mbox->storage = PGBOX_STORAGE(storage);
+	mbox->guard_fd = -1;
 	p_array_init(&mbox->keywords, pool, 8);
 
 	index_storage_mailbox_alloc(&mbox->box, vname, flags,
@@ -219,10 +219,7 @@ static void pgbox_mailbox_forget_index(struct mailbox *box)
 	box->_path = NULL;
 	box->_index_path = NULL;
 	i_zero(&box->_perm);
-	if (box->index_pvt != NULL)
-		mail_index_alloc_cache_unref(&box->index_pvt);
-	if (box->index != NULL)
-		mail_index_alloc_cache_unref(&box->index);
+	pgbox_mailbox_index_forget(box);
 }
 
 void pgbox_mailbox_create_control_dir(struct mailbox *box)
@@ -275,9 +272,33 @@ static void pgbox_mailbox_set_fsync_mode(struct mailbox *box)
 	}
 }
 
-static int pgbox_mailbox_open(struct mailbox *box)
+/* Brings the opened index up to date. If that can't be, mbox->index_broken says
+   why. */
+static void
+pgbox_mailbox_open_sync(struct pgbox_mailbox *mbox,
+			const struct pgbox_mailbox_row *row)
 {
-	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+	struct mailbox *box = &mbox->box;
+
+	if (mbox->index_replaceable && pgbox_mailbox_index_failed(mbox))
+		mbox->index_broken = "are damaged";
+	else if ((box->flags & MAILBOX_FLAG_SAVEONLY) == 0 &&
+		 !pgbox_sync_check_row(mbox, row,
+			&PGBOX_MAILBOX_LIST(box->list)->answer_read_at)) {
+		/* There are readers that never sync, such as the URLs of
+		   CATENATE. If this fails, so does the sync of the others. */
+		(void)pgbox_sync(mbox, 0);
+		mail_index_view_close(&box->view);
+		box->view = mail_index_view_open(box->index);
+		if (mbox->index_replaceable && mbox->index_broken == NULL &&
+		    pgbox_mailbox_index_failed(mbox))
+			mbox->index_broken = "are damaged";
+	}
+}
+
+static int pgbox_mailbox_try_open(struct pgbox_mailbox *mbox)
+{
+	struct mailbox *box = &mbox->box;
 	struct pgbox_mailbox_row row;
 	guid_128_t old_guid;
 	int ret;
@@ -289,12 +310,19 @@ static int pgbox_mailbox_open(struct mailbox *box)
 	if (!guid_128_equals(old_guid, mbox->known.guid))
 		pgbox_mailbox_forget_index(box);
 	pgbox_list_set_opening(box->list, box->name, mbox->known.guid);
+	pgbox_mailbox_index_guard(mbox);
+	if (box->index != NULL)
+		mail_index_reset_error(box->index);
 	ret = index_storage_mailbox_open(box, FALSE);
 	if (ret == 0)
 		pgbox_mailbox_create_control_dir(box);
 	pgbox_list_set_opening(box->list, NULL, mbox->known.guid);
-	if (ret < 0)
+	if (ret < 0) {
+		pgbox_mailbox_index_guard_end(mbox);
+		if (box->index != NULL)
+			mbox->index_broken = "can't be opened";
 		return -1;
+	}
 
 	mbox->hdr_ext_id =
 		mail_index_ext_register(box->index, PGBOX_INDEX_HEADER_NAME,
@@ -303,25 +331,39 @@ static int pgbox_mailbox_open(struct mailbox *box)
 	mail_index_modseq_enable(box->index);
 	pgbox_mailbox_register_envelope(mbox);
 	pgbox_mailbox_set_fsync_mode(box);
-	if ((box->flags & MAILBOX_FLAG_SAVEONLY) == 0 &&
-	    !pgbox_sync_check_row(mbox, &row,
-			&PGBOX_MAILBOX_LIST(box->list)->answer_read_at)) {
-		/* There are readers that never sync, such as the URLs of
-		   CATENATE. If this fails, so does the sync of the others. */
-		(void)pgbox_sync(mbox, 0);
-		mail_index_view_close(&box->view);
-		box->view = mail_index_view_open(box->index);
-	}
+	pgbox_mailbox_open_sync(mbox, &row);
 	return 0;
+}
+
+static int pgbox_mailbox_open(struct mailbox *box)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+	int ret;
+
+	mbox->index_broken = NULL;
+	mbox->index_replaceable = TRUE;
+	ret = pgbox_mailbox_try_open(mbox);
+	mbox->index_replaceable = FALSE;
+	if (mbox->index_broken != NULL) {
+		pgbox_mailbox_index_drop(mbox);
+		mailbox_close(box);
+		pgbox_mailbox_forget_index(box);
+		ret = pgbox_mailbox_try_open(mbox);
+		mbox->index_broken = NULL;
+	}
+	return ret;
 }
 
 static void pgbox_mailbox_close(struct mailbox *box)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 
+	pgbox_mailbox_index_guard_end(mbox);
 	pgbox_mailbox_notify_end(mbox);
 	pgbox_mail_window_free(mbox);
 	index_storage_mailbox_close(box);
+	if (mbox->index_dropped)
+		pgbox_mailbox_forget_index(box);
 	/* Opened again, it may be another mailbox of the same name. */
 	i_zero(&mbox->known.id);
 	i_zero(&mbox->synced_at);
@@ -518,6 +560,25 @@ pgbox_mailbox_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 }
 
 static int
+pgbox_mailbox_sync_deinit(struct mailbox_sync_context *ctx,
+			  struct mailbox_sync_status *status_r)
+{
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(ctx->box);
+	int ret = index_mailbox_sync_deinit(ctx, status_r);
+
+	if (ret == 0)
+		pgbox_mailbox_index_guard_end(mbox);
+	return ret;
+}
+
+/* Ends the session: its next one has a new index. */
+static bool pgbox_mailbox_is_inconsistent(struct mailbox *box)
+{
+	return PGBOX_MAILBOX(box)->index_dropped ||
+		index_storage_is_inconsistent(box);
+}
+
+static int
 pgbox_mailbox_transaction_commit(struct mailbox_transaction_context *t,
 			struct mail_transaction_commit_changes *changes_r)
 {
@@ -550,7 +611,7 @@ struct mailbox pgbox_mailbox = {
 		.attribute_iter_deinit = pgbox_attribute_iter_deinit,
 		.sync_init = pgbox_mailbox_sync_init,
 		.sync_next = index_mailbox_sync_next,
-		.sync_deinit = index_mailbox_sync_deinit,
+		.sync_deinit = pgbox_mailbox_sync_deinit,
 		.notify_changes = pgbox_mailbox_notify_changes,
 		.transaction_begin = pgbox_transaction_begin,
 		.transaction_commit = pgbox_mailbox_transaction_commit,
@@ -572,6 +633,6 @@ struct mailbox pgbox_mailbox = {
 		.transaction_save_commit_post =
 			pgbox_transaction_save_commit_post,
 		.transaction_save_rollback = pgbox_transaction_save_rollback,
-		.is_inconsistent = index_storage_is_inconsistent,
+		.is_inconsistent = pgbox_mailbox_is_inconsistent,
 	},
 };

@@ -97,6 +97,16 @@ struct pgbox_mailbox {
 	bool sync_wanted;
 	/* the index has all that the database had then */
 	struct pgbox_moment synced_at;
+	/* what is wrong with the index's files; NULL if nothing is known */
+	const char *index_broken;
+	/* they were removed; box.index still has them */
+	bool index_dropped;
+	/* nobody has seen anything of the index yet: instead of mending it,
+	   it is made anew */
+	bool index_replaceable;
+	/* of the file that tells that we are opening the index; -1 if we
+	   aren't */
+	int guard_fd;
 	/* while a client waits for changes */
 	struct pgbox_watch *watch;
 	/* metadata and small bodies that were read ahead (pgbox-mail-window.h);
@@ -154,6 +164,22 @@ void pgbox_mailbox_set_try_create(struct pgbox_mailbox *mbox);
 /* The database said that the row is gone: the mailbox was deleted elsewhere.
    Ends the session's use of it cleanly. */
 void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);
+
+/* ---- pgbox-mailbox-index.c ---- */
+/* Removes the index's files because of mbox->index_broken, which the admin is told.
+   Who has them open can go on with them; the next one who opens the mailbox makes
+   new ones. */
+void pgbox_mailbox_index_drop(struct pgbox_mailbox *mbox);
+/* Returns TRUE if Dovecot has found something wrong with the index since it was
+   opened. */
+bool pgbox_mailbox_index_failed(struct pgbox_mailbox *mbox);
+/* The mailbox is closed, and opened again has another index. */
+void pgbox_mailbox_index_forget(struct mailbox *box);
+/* The index is going to be opened. If processes died of it again and again, its
+   files are removed. */
+void pgbox_mailbox_index_guard(struct pgbox_mailbox *mbox);
+/* It was opened and synced, or is closed. */
+void pgbox_mailbox_index_guard_end(struct pgbox_mailbox *mbox);
 
 /* ---- pgbox-mailbox-notify.c ---- */
 void pgbox_mailbox_notify_changes(struct mailbox *box);

@@ -156,6 +156,29 @@ static bool sync_is_unneeded(struct pgbox_sync_context *ctx)
 		rows->first_recent_uid <= ctx->first_recent_uid;
 }
 
+/* Returns FALSE if an index that claims to have the state of the row can't have
+   it. */
+static bool
+sync_row_fits(const struct pgbox_sync_context *ctx,
+	      const struct pgbox_mailbox_row *row, struct mail_index_view *view)
+{
+	const struct mail_index_header *hdr = mail_index_get_header(view);
+	uint32_t last_uid = 0;
+	unsigned int keywords = 0;
+
+	if (ctx->position.epoch != row->epoch ||
+	    ctx->position.modseq != row->modseq ||
+	    ctx->position.uid_next != row->uid_next)
+		return TRUE;
+	if (hdr->messages_count > 0)
+		mail_index_lookup_uid(view, hdr->messages_count, &last_uid);
+	if (array_is_created(&view->map->keyword_idx_map))
+		keywords = array_count(&view->map->keyword_idx_map);
+	return hdr->messages_count == row->messages &&
+		hdr->messages_count - hdr->seen_messages_count == row->unseen &&
+		last_uid < hdr->next_uid && keywords >= ctx->keywords;
+}
+
 bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
 			  const struct pgbox_mailbox_row *row,
 			  const struct pgbox_moment *read_at)
@@ -173,6 +196,8 @@ bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
 	struct mail_index_view *view = mail_index_view_open(mbox->box.index);
 
 	sync_read_position(&ctx, view);
+	if (mbox->index_replaceable && !sync_row_fits(&ctx, row, view))
+		mbox->index_broken = "don't fit the database";
 	mail_index_view_close(&view);
 	if (ctx.position.epoch == row->epoch && ctx.keywords == row->keywords &&
 	    sync_is_unneeded(&ctx)) {
@@ -196,6 +221,17 @@ static bool sync_is_only_own(const struct pgbox_sync_context *ctx)
 		ctx->rows.modseq == own->result->modseq;
 }
 
+/* The local index failed, not the database. */
+static void sync_set_index_failed(struct pgbox_sync_context *ctx)
+{
+	struct mailbox *box = &ctx->mbox->box;
+
+	/* a process that deletes the mailbox has marked it */
+	if (!mail_index_is_deleted(box->index))
+		ctx->mbox->index_broken = "are damaged";
+	mailbox_set_index_error(box);
+}
+
 static int sync_commit(struct pgbox_sync_context *ctx)
 {
 	enum mailbox_transaction_flags flags =
@@ -206,7 +242,7 @@ static int sync_commit(struct pgbox_sync_context *ctx)
 	if ((flags & MAILBOX_TRANSACTION_FLAG_SYNC) != 0)
 		pgbox_sync_log_set_dsync(ctx->log);
 	if (mail_index_sync_commit(&ctx->sync_ctx) < 0) {
-		mailbox_set_index_error(&ctx->mbox->box);
+		sync_set_index_failed(ctx);
 		return -1;
 	}
 	if ((flags & MAILBOX_TRANSACTION_FLAG_HIDE) != 0 &&
@@ -229,10 +265,7 @@ static enum pgbox_sync_result sync_locked(struct pgbox_sync_context *ctx)
 			    MAIL_INDEX_SYNC_FLAG_REQUIRE_CHANGES);
 	if (mail_index_sync_begin(box->index, &ctx->sync_ctx, &ctx->view,
 				  &ctx->trans, sync_flags) < 0) {
-		if (mail_index_is_deleted(box->index))
-			mailbox_set_deleted(box);
-		else
-			mailbox_set_index_error(box);
+		sync_set_index_failed(ctx);
 		return PGBOX_SYNC_FAILED;
 	}
 	sync_read_position(ctx, ctx->view);
@@ -283,7 +316,7 @@ static int sync_reset_index(struct pgbox_sync_context *ctx)
 	ret = mail_index_transaction_commit(&trans);
 	mail_index_view_close(&view);
 	if (ret < 0)
-		mailbox_set_index_error(&ctx->mbox->box);
+		sync_set_index_failed(ctx);
 	return ret;
 }
 
@@ -307,7 +340,7 @@ static int sync_read_current_position(struct pgbox_sync_context *ctx)
 	struct mail_index_view *view;
 
 	if (mail_index_refresh(index) < 0) {
-		mailbox_set_index_error(&ctx->mbox->box);
+		sync_set_index_failed(ctx);
 		return -1;
 	}
 	view = mail_index_view_open(index);
@@ -368,14 +401,35 @@ static enum pgbox_sync_result sync_round(struct pgbox_sync_context *ctx)
 	return sync_locked(ctx);
 }
 
+/* The index does not fit. */
+static int sync_reset(struct pgbox_sync_context *ctx, bool again)
+{
+	struct pgbox_mailbox *mbox = ctx->mbox;
+
+	if (ctx->uid_validity != ctx->rows.uid_validity)
+		return sync_reset_index(ctx);
+	if (mbox->index_replaceable || again) {
+		mbox->index_broken = "don't fit the database";
+		mail_storage_set_internal_error(mbox->box.storage);
+		return -1;
+	}
+	e_warning(mbox->box.event, "Local index does not fit the database, "
+		  "reading the mailbox anew");
+	return sync_restart(ctx);
+}
+
 static int sync_run(struct pgbox_sync_context *ctx)
 {
+	bool fscked = mail_index_reset_fscked(ctx->mbox->box.index);
+	bool restarted = FALSE;
 	unsigned int round;
 
-	if ((ctx->flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0 ||
-	    mail_index_reset_fscked(ctx->mbox->box.index)) {
+	if ((ctx->flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0) {
 		if (sync_query(ctx) < 0 || sync_restart(ctx) < 0)
 			return -1;
+	} else if (fscked) {
+		sync_set_index_failed(ctx);
+		return -1;
 	}
 	for (round = 0; round < PGBOX_SYNC_MAX_ROUNDS; round++) {
 		switch (sync_round(ctx)) {
@@ -386,18 +440,13 @@ static int sync_run(struct pgbox_sync_context *ctx)
 		case PGBOX_SYNC_AGAIN:
 			break;
 		case PGBOX_SYNC_RESET:
-			if (ctx->uid_validity == ctx->rows.uid_validity) {
-				e_warning(ctx->mbox->box.event,
-					  "Local index does not fit the "
-					  "database, reading the mailbox anew");
-				if (sync_restart(ctx) < 0)
-					return -1;
-			} else if (sync_reset_index(ctx) < 0) {
+			if (sync_reset(ctx, restarted) < 0)
 				return -1;
-			}
+			restarted = TRUE;
 			break;
 		}
 	}
+	ctx->mbox->index_broken = "can't be synced";
 	mailbox_set_critical(&ctx->mbox->box,
 			     "Index sync did not end after %u rounds", round);
 	return -1;
@@ -534,7 +583,10 @@ pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 	int ret = sync_as_wanted(mbox, flags);
 
-	if (ret < 0 && mbox->watch != NULL && failure_is_temporary(box)) {
+	if (mbox->index_broken != NULL)
+		pgbox_mailbox_index_drop(mbox);
+	if (ret < 0 && mbox->watch != NULL && !mbox->index_dropped &&
+	    failure_is_temporary(box)) {
 		/* After a failure in IDLE Dovecot would stop waiting, without
 		   telling the client. */
 		pgbox_watch_retry(mbox->watch);

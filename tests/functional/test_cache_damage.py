@@ -1,0 +1,192 @@
+"""Files of a frontend that were damaged: the mailbox is read anew, and nobody has to do anything.
+
+Environment: PGBOX_DAMAGE_MAILBOXES, how many mailboxes each case damages (7), and
+PGBOX_DAMAGE_SEED, the seed of the first (39: the seven have some that were NO for ever, and one that
+killed each process).
+"""
+
+import collections
+import os
+import random
+
+import pytest
+
+from pgboxtest import messages
+from pgboxtest.imap import ConnectionLost
+from pgboxtest.process import kill_hard, wait_until
+
+pytestmark = pytest.mark.usefixtures("pgbox_only")
+
+MAILBOXES = int(os.environ.get("PGBOX_DAMAGE_MAILBOXES", "7"))
+SEED = int(os.environ.get("PGBOX_DAMAGE_SEED", "39"))
+BITS = 3
+GUARD = "pgbox.opening"
+
+
+@pytest.fixture(scope="module")
+def expected_log():
+    """Dovecot complains of what it finds; some damage makes its assertions fail."""
+    return [r"Error: Mailbox m\d+: ", r"Panic: file mail-(index|cache|transaction)",
+            r"Error: Raw backtrace", r"child \d+ killed with signal (6|9|11)",
+            r"Error: (?:unlink|stat|open)\S* failed"]
+
+
+@pytest.fixture(scope="module")
+def frontend(lab):
+    """All that it knows of small mailboxes is in the log."""
+    return lab.dovecot("tested", "damage")
+
+
+@pytest.fixture(scope="module")
+def frontend_with_index(lab):
+    """All that the log says is also in dovecot.index."""
+    return lab.dovecot("tested", "damage-index", extra=(
+        "mail_index_rewrite_min_log_bytes = 100\nmail_index_rewrite_max_log_bytes = 200\n"))
+
+
+def fill(imap, mailbox):
+    """Mails with flags and keywords, and one that is gone, all of it cached."""
+    imap.ok(f"CREATE {mailbox}")
+    for number in range(7):
+        imap.append(mailbox, messages.numbered(number), ["\\Seen"] * (number % 2) + ["Work"] * (number % 3 == 0))
+    imap.select(mailbox)
+    imap.ok("STORE 2,4 +FLAGS (\\Flagged Other)")
+    imap.ok("STORE 3 +FLAGS (\\Deleted)")
+    imap.ok("EXPUNGE")
+    imap.ok("FETCH 1:* (ENVELOPE RFC822.SIZE)")
+    imap.ok("STORE 5 -FLAGS (Work)")
+
+
+def directory(lab, server, user, mailbox):
+    """Where a frontend keeps the files of a mailbox."""
+    guid = lab.postgres.value("select replace(b.guid::text, '-', '') from pgbox.mailbox b join pgbox.account a "
+                              f"using (account_id) where a.name = '{user}' and b.name = '{mailbox}'")
+    return os.path.join(server.cache, user, "mailboxes", guid)
+
+
+def flip_bits(path, seed):
+    source = random.Random(seed)
+    with open(path, "r+b") as file:
+        data = bytearray(file.read())
+        for _ in range(BITS):
+            bit = source.randrange(len(data) * 8)
+            data[bit // 8] ^= 1 << bit % 8
+        file.seek(0)
+        file.write(data)
+
+
+def look(imap):
+    mails = imap.fetch("1:*", "UID FLAGS")
+    return {uid: sorted(set(values["FLAGS"]) - {b"\\Recent"}) for uid, values in mails.items()}
+
+
+def attempt(server, user, mailbox, expected):
+    """One session: "right", "wrong", "NO" or "lost"."""
+    try:
+        with server.imap(user) as imap:
+            if not imap.command(f"SELECT {mailbox}").ok:
+                return "NO"
+            return "right" if look(imap) == expected else "wrong"
+    except ConnectionLost:
+        return "lost"
+
+
+def last_words(session):
+    """A session that had the files open may have to end, but is not told nonsense."""
+    try:
+        session.command("NOOP")
+        session.command("FETCH 1:* (UID FLAGS)")
+        session.command("STORE 1 +FLAGS ()")
+    except ConnectionLost:
+        pass
+
+
+@pytest.mark.parametrize("in_use", [False, True], ids=["closed", "open"])
+@pytest.mark.parametrize("name", ["dovecot.index", "dovecot.index.log", "dovecot.index.cache"])
+def test_bits_flipped(lab, frontend, frontend_with_index, frontend_a, user, name, in_use):
+    """Another host has changed something since: the damaged index has to be brought up to date."""
+    frontend = frontend_with_index if name == "dovecot.index" else frontend
+    mailboxes = [f"m{number}" for number in range(MAILBOXES)]
+    with frontend.imap(user) as imap:
+        for mailbox in mailboxes:
+            fill(imap, mailbox)
+    outcomes = collections.Counter()
+    for seed, mailbox in enumerate(mailboxes, SEED):
+        session = frontend.imap(user) if in_use else None
+        if session:
+            session.select(mailbox)
+        flip_bits(os.path.join(directory(lab, frontend, user, mailbox), name), seed)
+        with frontend_a.imap(user) as imap:
+            imap.select(mailbox)
+            imap.ok("STORE 1 +FLAGS (\\Answered)")
+            expected = look(imap)
+        answers = [attempt(frontend, user, mailbox, expected) for _ in range(2)]
+        if session:
+            last_words(session)
+            answers.append(attempt(frontend, user, mailbox, expected))
+        while answers[-1] == "lost" and len(answers) < 6:  # a process died of it
+            answers.append(attempt(frontend, user, mailbox, expected))
+        if answers[-1] == "wrong":
+            # no file has checksums: what makes sense is believed until it is told otherwise
+            frontend.doveadm("force-resync", "-u", user, mailbox)
+            answers.append(attempt(frontend, user, mailbox, expected))
+        outcomes[tuple(answers)] += 1
+    assert all(answers[-1] == "right" for answers in outcomes), outcomes
+    assert not any(answers.count("NO") > 1 for answers in outcomes), outcomes
+
+
+def opening(guard):
+    """The process that is opening a mailbox, or 0."""
+    with open(guard, encoding="ascii") as file:
+        return int((file.read() or "0").split()[0])
+
+
+def die_while_opening(server, user, mailbox, guard):
+    """kill -9 of a process that has opened the files and waits for the database."""
+    with server.imap(user) as imap:
+        imap.send(f"SELECT {mailbox}")
+        pid, = server.processes("imap")
+        wait_until(lambda: opening(guard) == pid, "the process to open the files")
+        kill_hard(pid)
+        with pytest.raises(ConnectionLost):
+            while True:
+                imap.read_response()
+    wait_until(lambda: not server.processes("imap"), "the process to be gone")
+
+
+@pytest.mark.parametrize("deaths", [2, 3])
+def test_processes_that_die_of_it(lab, frontend, frontend_a, user, deaths):
+    """As if the files had killed them: when three have died, the next one begins anew."""
+    with frontend.imap(user) as imap:
+        fill(imap, "m1")
+    place = directory(lab, frontend, user, "m1")
+    guard = os.path.join(place, GUARD)
+    wait_until(lambda: not frontend.processes("imap"), "sessions to end")
+    mark = frontend.log_size()
+    with frontend_a.imap(user) as imap:
+        imap.append("m1", messages.numbered(9))
+    with lab.postgres.holding("lock table pgbox.mail_change in access exclusive mode"):
+        for _ in range(deaths):
+            die_while_opening(frontend, user, "m1", guard)
+    with frontend.imap(user) as imap:
+        imap.select("m1")
+        assert len(look(imap)) == 7
+    assert opening(guard) == 0
+    told = frontend.log_text(mark).count("reading the mailbox anew")
+    assert told == (1 if deaths == 3 else 0)
+
+
+def test_no_trace_of_opening(lab, frontend, user):
+    """All that open a mailbox say that they have survived it."""
+    with frontend.imap(user) as imap:
+        fill(imap, "m1")
+        imap.ok("STATUS m1 (MESSAGES)")
+        imap.ok("SELECT INBOX")
+        imap.append("m1", messages.numbered(1))
+    frontend.deliver(user, messages.numbered(2))
+    with frontend.pop3(user) as pop3:
+        pop3.command("STAT")
+    frontend.doveadm("fetch", "-u", user, "uid flags", "mailbox", "m1")
+    wait_until(lambda: not frontend.processes("imap") + frontend.processes("pop3"), "sessions to end")
+    for mailbox in ("m1", "INBOX"):
+        assert opening(os.path.join(directory(lab, frontend, user, mailbox), GUARD)) == 0
