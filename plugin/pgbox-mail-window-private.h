@@ -53,6 +53,7 @@ struct pgbox_mail_window {
 	/* what the UIDs belong to */
 	struct pgbox_mailbox_id id;
 	uint32_t uid_validity;
+	uint64_t epoch;
 
 	HASH_TABLE(void *, struct pgbox_window_mail *) mails;
 	/* oldest first */

@@ -31,6 +31,7 @@ static struct pgbox_mail_window *window_create(struct pgbox_mailbox *mbox)
 	window->mbox = mbox;
 	window->id = mbox->known.id;
 	window->uid_validity = mbox->known.uid_validity;
+	window->epoch = mbox->epoch;
 	hash_table_create_direct(&window->mails, default_pool, 0);
 	window->info_ahead.next_seq = UINT32_MAX;
 	window->header_ahead.next_seq = UINT32_MAX;
@@ -86,7 +87,8 @@ struct pgbox_mail_window *pgbox_mail_window_get(struct pgbox_mailbox *mbox)
 {
 	if (mbox->window != NULL &&
 	    (mbox->window->id.mailbox_id != mbox->known.id.mailbox_id ||
-	     mbox->window->uid_validity != mbox->known.uid_validity)) {
+	     mbox->window->uid_validity != mbox->known.uid_validity ||
+	     mbox->window->epoch != mbox->epoch)) {
 		/* the UIDs now mean other mails */
 		pgbox_mail_window_free(mbox);
 	}

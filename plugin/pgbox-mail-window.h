@@ -3,8 +3,8 @@
 
 /* What a session has read of a mailbox's mails, and the reading ahead: when a
    mail is missing, the ones that will probably be asked for next come with
-   it. Messages never change and a UID never gets another one, so nothing here
-   becomes wrong; it is only dropped to keep memory small. */
+   it. Messages never change and within an epoch a UID never gets another one, so
+   nothing here becomes wrong; it is only dropped to keep memory small. */
 
 #include "pgbox-query-message.h"
 

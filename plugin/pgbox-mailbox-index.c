@@ -4,8 +4,10 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "ioloop.h"
+#include "write-full.h"
+#include "mail-cache-private.h"
 #include "mail-index-alloc-cache.h"
-#include "mail-index-private.h"
+#include "mail-index-view-private.h"
 #include "mail-transaction-log-private.h"
 #include "pgbox-storage.h"
 
@@ -14,6 +16,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Where the index has the places of the cache file; "cache" in mail-cache.c */
+#define MAIL_CACHE_EXT_NAME "cache"
 
 /* A file in the directory of the index that has, while a process opens it, "PID TIME
    DEATHS". If the process dies of the index, it stays so. It is not removed: making a
@@ -105,6 +110,51 @@ void pgbox_mailbox_index_drop(struct pgbox_mailbox *mbox)
 		index_unlink_all(mbox, mbox->index_broken);
 	mbox->index_broken = NULL;
 	mbox->index_dropped = TRUE;
+}
+
+/* A cache file that was removed would be an error to those who have it open. One of
+   another index is not: they remove it. */
+static void index_replace_cache(struct mailbox *box)
+{
+	const struct mail_cache_header hdr = {
+		.major_version = MAIL_CACHE_MAJOR_VERSION,
+		.minor_version = MAIL_CACHE_MINOR_VERSION,
+		.compat_sizeof_uoff_t = sizeof(uoff_t),
+		.indexid = box->index->indexid + 1,
+		.file_seq = 1,
+	};
+	const char *temp_path, *path = box->index->cache->filepath;
+	int fd;
+
+	if (access(path, F_OK) < 0)
+		return;
+	fd = mail_index_create_tmp_file(box->index, path, &temp_path);
+	if (fd == -1)
+		return;
+	if (write_full(fd, &hdr, sizeof(hdr)) < 0 ||
+	    rename(temp_path, path) < 0) {
+		e_error(box->event, "Replacing %s failed: %m", path);
+		i_unlink(temp_path);
+	}
+	i_close_fd(&fd);
+}
+
+void pgbox_mailbox_index_drop_cache(struct pgbox_mailbox *mbox,
+				    struct mail_index_transaction *trans)
+{
+	struct mail_index_view *view = mail_index_transaction_get_view(trans);
+	uint32_t ext_id, reset_id;
+
+	if (!mail_index_is_in_memory(mbox->box.index)) T_BEGIN {
+		index_replace_cache(&mbox->box);
+	} T_END;
+	if (mail_index_ext_lookup(mbox->box.index, MAIL_CACHE_EXT_NAME,
+				  &ext_id) &&
+	    mail_index_ext_get_reset_id(view, view->map, ext_id, &reset_id)) {
+		mail_index_ext_reset(trans, ext_id,
+				     reset_id == UINT32_MAX ? 1 : reset_id + 1,
+				     TRUE);
+	}
 }
 
 bool pgbox_mailbox_index_failed(struct pgbox_mailbox *mbox)

@@ -95,6 +95,8 @@ struct pgbox_mailbox {
 	/* we have changed something that the index hasn't got: the next sync asks
 	   the database whatever others have told */
 	bool sync_wanted;
+	/* epoch of the index */
+	uint64_t epoch;
 	/* the index has all that the database had then */
 	struct pgbox_moment synced_at;
 	/* what is wrong with the index's files; NULL if nothing is known */
@@ -170,6 +172,10 @@ void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox);
    Who has them open can go on with them; the next one who opens the mailbox makes
    new ones. */
 void pgbox_mailbox_index_drop(struct pgbox_mailbox *mbox);
+/* Empties the cache file, whose mails may be others now. All processes that have it
+   open learn of it with the transaction, which commits a sync. */
+void pgbox_mailbox_index_drop_cache(struct pgbox_mailbox *mbox,
+				    struct mail_index_transaction *trans);
 /* Returns TRUE if Dovecot has found something wrong with the index since it was
    opened. */
 bool pgbox_mailbox_index_failed(struct pgbox_mailbox *mbox);

@@ -365,7 +365,7 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 			FALSE);
 	}
 	i_zero(&pgbox_hdr);
-	pgbox_hdr.epoch = ctx->rows.epoch;
+	ctx->mbox->epoch = pgbox_hdr.epoch = ctx->rows.epoch;
 	pgbox_hdr.modseq = ctx->rows.modseq;
 	if (ctx->own_rows) {
 		pgbox_hdr.keywords = ctx->keywords;
@@ -417,6 +417,11 @@ enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
 	while (mail_index_sync_next(ctx->sync_ctx, &rec)) ;
 
 	ctx->log = pgbox_sync_log_begin(ctx->trans);
+	if (ctx->position.epoch != 0 &&
+	    ctx->position.epoch != ctx->rows.epoch) {
+		/* commits were lost: UIDs may belong to other messages */
+		pgbox_mailbox_index_drop_cache(ctx->mbox, ctx->trans);
+	}
 	if (ctx->own_rows) {
 		if (!pgbox_sync_own_apply(ctx))
 			return PGBOX_SYNC_RESET;

@@ -63,6 +63,7 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 	i_zero(&ctx->position);
 	ctx->position.epoch = pgbox_hdr.epoch;
 	ctx->position.modseq = pgbox_hdr.modseq;
+	ctx->mbox->epoch = pgbox_hdr.epoch;
 	ctx->keywords = pgbox_hdr.keywords;
 	ctx->index_flags = pgbox_hdr.flags;
 	ctx->position_is_sound = pgbox_hdr.checksum ==

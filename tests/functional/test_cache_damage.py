@@ -190,3 +190,34 @@ def test_no_trace_of_opening(lab, frontend, user):
     wait_until(lambda: not frontend.processes("imap") + frontend.processes("pop3"), "sessions to end")
     for mailbox in ("m1", "INBOX"):
         assert opening(os.path.join(directory(lab, frontend, user, mailbox), GUARD)) == 0
+
+
+@pytest.mark.parametrize("in_use", [False, True], ids=["closed", "open"])
+def test_new_epoch_forgets_what_was_cached(lab, frontend, user, in_use):
+    """After a database was rolled back a UID may belong to another message."""
+    subject = "FETCH 1:* (UID ENVELOPE BODY.PEEK[HEADER.FIELDS (SUBJECT)])"
+    with frontend.imap(user) as imap:
+        for number in range(4):
+            imap.append("INBOX", messages.numbered(number))
+        imap.select("INBOX")
+        old = imap.ok(subject).numbered("FETCH")
+        mark = frontend.log_size()
+        other = frontend.imap(user)
+        other.select("INBOX")
+        assert other.ok(subject).numbered("FETCH") == old
+        if not in_use:
+            imap.ok("CLOSE")
+        lab.postgres.sql(
+            "update pgbox.mail m set message_id = o.message_id from pgbox.mail o join pgbox.account a using "
+            f"(account_id) where a.name = '{user}' and m.account_id = o.account_id and m.mailbox_id = "
+            "o.mailbox_id and m.uid = 5 - o.uid")
+        assert imap.ok(subject if in_use else "NOOP")
+        lab.postgres.sql("select pgbox.raise_epoch()")
+        imap.ok("NOOP" if in_use else "SELECT INBOX")
+        new = imap.ok(subject).numbered("FETCH")
+        wanted = [[args[0][3] for _seq, args in mails] for mails in (new, old)]
+        assert wanted[0] == wanted[1][::-1]
+        other.ok("NOOP")
+        assert other.ok(subject).numbered("FETCH") == new
+        other.ok("LOGOUT")
+    assert "Deleting corrupted cache" not in frontend.log_text(mark)
