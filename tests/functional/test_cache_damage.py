@@ -27,7 +27,7 @@ GUARD = "pgbox.opening"
 def expected_log():
     """Dovecot complains of what it finds; some damage makes its assertions fail."""
     return [r"Error: Mailbox m\d+: ", r"Panic: file mail-(index|cache|transaction)",
-            r"Error: Raw backtrace", r"child \d+ killed with signal (6|9|11)",
+            r"Panic: file array.c", r"Error: Raw backtrace", r"child \d+ killed with signal (6|9|11)",
             r"Error: (?:unlink|stat|open)\S* failed"]
 
 
