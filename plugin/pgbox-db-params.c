@@ -118,6 +118,14 @@ void pgbox_db_param_int8(struct pgbox_db_params *params, int64_t value)
 	param_add_copy(params, PGBOX_OID_INT8, bytes, sizeof(bytes));
 }
 
+void pgbox_db_param_lsn(struct pgbox_db_params *params, int64_t value)
+{
+	unsigned char bytes[sizeof(value)];
+
+	cpu64_to_be_unaligned((uint64_t)value, bytes);
+	param_add_copy(params, PGBOX_OID_LSN, bytes, sizeof(bytes));
+}
+
 void pgbox_db_param_text(struct pgbox_db_params *params, const char *value)
 {
 	param_add(params, PGBOX_OID_TEXT, value,

@@ -328,6 +328,7 @@ void pgbox_db_params_get_wire(const struct pgbox_db_params *params,
 #define PGBOX_OID_TEXT 25
 #define PGBOX_OID_VARCHAR 1043
 #define PGBOX_OID_UUID 2950
+#define PGBOX_OID_LSN 3220
 #define PGBOX_OID_BOOL_ARRAY 1000
 #define PGBOX_OID_BYTEA_ARRAY 1001
 #define PGBOX_OID_INT2_ARRAY 1005

@@ -106,7 +106,7 @@ int_decode(Oid type, const unsigned char *data, size_t size, int64_t *value_r)
 		*value_r = (int16_t)be16_to_cpu_unaligned(data);
 	else if (type == PGBOX_OID_INT4 && size == 4)
 		*value_r = (int32_t)be32_to_cpu_unaligned(data);
-	else if (type == PGBOX_OID_INT8 && size == 8)
+	else if ((type == PGBOX_OID_INT8 || type == PGBOX_OID_LSN) && size == 8)
 		*value_r = (int64_t)be64_to_cpu_unaligned(data);
 	else
 		return FALSE;

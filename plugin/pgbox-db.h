@@ -153,6 +153,8 @@ void pgbox_db_param_bool(struct pgbox_db_params *params, bool value);
 void pgbox_db_param_int2(struct pgbox_db_params *params, int16_t value);
 void pgbox_db_param_int4(struct pgbox_db_params *params, int32_t value);
 void pgbox_db_param_int8(struct pgbox_db_params *params, int64_t value);
+/* a position in the WAL, pg_lsn */
+void pgbox_db_param_lsn(struct pgbox_db_params *params, int64_t value);
 /* value may be NULL (SQL null). It must be UTF-8 without NULs: see
    pgbox_db_text_is_valid(). */
 void pgbox_db_param_text(struct pgbox_db_params *params, const char *value);
@@ -292,7 +294,7 @@ bool pgbox_db_result_is_null(const struct pgbox_db_result *result,
 			     unsigned int row, unsigned int column);
 bool pgbox_db_result_bool(const struct pgbox_db_result *result,
 			  unsigned int row, unsigned int column);
-/* int2, int4 and int8 columns */
+/* int2, int4, int8 and pg_lsn columns */
 int64_t pgbox_db_result_int(const struct pgbox_db_result *result,
 			    unsigned int row, unsigned int column);
 /* text columns; the string belongs to the result */

@@ -37,7 +37,7 @@ struct pgbox_history {
 	char *dir;
 	/* the newest one that this host has seen, as far as is known */
 	struct history_record record;
-	/* of the server that this process is connected to, or was */
+	/* what a server is asked to go on from, or has said that it is */
 	struct pgbox_history_position here;
 };
 
@@ -188,7 +188,8 @@ void pgbox_history_read(struct pgbox_history *history,
 			struct pgbox_history_position *position_r)
 {
 	history_refresh(history);
-	*position_r = history->record.position;
+	history->here = history->record.position;
+	*position_r = history->here;
 }
 
 void pgbox_history_seen(struct pgbox_history *history,

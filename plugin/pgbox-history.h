@@ -26,13 +26,15 @@ struct pgbox_history *
 pgbox_history_get(const char *conninfo, const char *dir);
 void pgbox_history_deinit(void);
 
+/* Returns what a server has to go on from. */
 void pgbox_history_read(struct pgbox_history *history,
 			struct pgbox_history_position *position_r);
 /* Remembers the position, if it is newer than what is remembered. */
 void pgbox_history_seen(struct pgbox_history *history,
 			const struct pgbox_history_position *position);
 
-/* The server that was seen last has got to that position. */
+/* The server of the last pgbox_history_read() or _seen() has got to that position,
+   and goes on from there. */
 void pgbox_history_advanced(struct pgbox_history *history, int64_t position);
 
 /* Returns TRUE if it is time to tell the admin again that a server is refused:

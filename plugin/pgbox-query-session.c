@@ -20,9 +20,52 @@ static void session_params(struct pgbox_db_params *params, void *context)
 	pgbox_history_read(history, &seen);
 	pgbox_db_param_int8(params, seen.system_identifier);
 	pgbox_db_param_int4(params, seen.timeline);
-	pgbox_db_param_int8(params, seen.position);
+	pgbox_db_param_lsn(params, seen.position);
 	pgbox_db_param_int8(params, seen.epoch);
 	pgbox_db_param_int8(params, seen.raised_at);
+}
+
+/* columns of session-begin */
+enum {
+	SESSION_HISTORY,
+	SESSION_SCHEMA_VERSION,
+	SESSION_POSITION,
+	SESSION_BACKEND_PID,
+};
+
+/* of SESSION_HISTORY */
+enum {
+	HISTORY_SYSTEM_IDENTIFIER,
+	HISTORY_TIMELINE,
+	HISTORY_EPOCH,
+	HISTORY_RAISED_AT,
+	HISTORY_COUNT,
+};
+
+static void
+session_history_seen(struct pgbox_history *history,
+		     const struct pgbox_db_result *result)
+{
+	struct pgbox_history_position seen;
+	ARRAY_TYPE(pgbox_int64) numbers;
+	int64_t position = pgbox_db_result_int(result, 0, SESSION_POSITION);
+	const int64_t *n;
+	unsigned int count;
+
+	t_array_init(&numbers, HISTORY_COUNT);
+	pgbox_db_result_int_array(result, 0, SESSION_HISTORY, &numbers);
+	n = array_get(&numbers, &count);
+	if (count != HISTORY_COUNT) {
+		pgbox_history_advanced(history, position);
+		return;
+	}
+	i_zero(&seen);
+	seen.system_identifier = n[HISTORY_SYSTEM_IDENTIFIER];
+	seen.timeline = n[HISTORY_TIMELINE];
+	seen.position = position;
+	seen.epoch = n[HISTORY_EPOCH];
+	seen.raised_at = n[HISTORY_RAISED_AT];
+	pgbox_history_seen(history, &seen);
 }
 
 static int
@@ -30,31 +73,21 @@ session_begun(struct pgbox_db *db, const struct pgbox_db_result *result,
 	      void *context, const char **error_r)
 {
 	struct pgbox_history *history = context;
-	ARRAY_TYPE(pgbox_int64) numbers;
-	const int64_t *n;
-	unsigned int count;
+	int64_t version =
+		pgbox_db_result_int(result, 0, SESSION_SCHEMA_VERSION);
 
-	t_array_init(&numbers, 8);
-	pgbox_db_result_int_array(result, 0, 0, &numbers);
-	n = array_get(&numbers, &count);
-	pgbox_db_set_backend_pid(db, pgbox_db_result_int(result, 0, 1));
-	if (count == 6 && n[0] == PGBOX_SCHEMA_VERSION) {
-		const struct pgbox_history_position position = {
-			.system_identifier = n[1],
-			.timeline = n[2],
-			.position = n[3],
-			.epoch = n[4],
-			.raised_at = n[5],
-		};
-		pgbox_history_seen(history, &position);
+	pgbox_db_set_backend_pid(db, pgbox_db_result_int(result, 0,
+						SESSION_BACKEND_PID));
+	if (version == PGBOX_SCHEMA_VERSION) {
+		session_history_seen(history, result);
 		return 0;
 	}
 	*error_r = t_strdup_printf(
 		"The database has pgbox's schema version %lld, but this "
 		"plugin ("PGBOX_VERSION") needs version %d: %s",
-		count == 0 ? 0LL : (long long)n[0], PGBOX_SCHEMA_VERSION,
-		count == 0 || n[0] < PGBOX_SCHEMA_VERSION ?
-		"run pgbox-schema upgrade" : "install the newer plugin");
+		(long long)version, PGBOX_SCHEMA_VERSION,
+		version < PGBOX_SCHEMA_VERSION ? "run pgbox-schema upgrade" :
+		"install the newer plugin");
 	return -1;
 }
 

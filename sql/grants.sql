@@ -41,7 +41,7 @@ to pgbox_mail;
 
 -- Frontends: what sql/queries/ reads without a function.
 grant select on
-    pgbox.server_history,
+    pgbox.epoch,
     pgbox.schema_version,
     pgbox.account,
     pgbox.mailbox_state,

@@ -5,7 +5,7 @@
 --   UIDVALIDITY or null; lowest MODSEQ or null.
 -- Returns the mailbox's id.
 -- Errors: PB404 no such account, PB409 it exists.
--- Locks: account row. Writes: account, mailbox.
+-- Locks: account row; epoch row if it is raised. Writes: account, mailbox, epoch.
 create or replace function pgbox.mailbox_create(
     p_account_id bigint,
     p_name text,
@@ -25,6 +25,8 @@ declare
     v_modseq bigint := greatest(1, (coalesce(p_min_modseq, 0) + 65535) / 65536 * 65536);
 begin
     perform pgbox.account_lock(p_account_id);
+    -- A UIDVALIDITY is of an epoch.
+    perform pgbox.current_epoch();
     if p_uid_validity is not null then
         -- dsync brings a mailbox back: clients have seen MODSEQs of the deleted one.
         v_modseq := greatest(v_modseq, (

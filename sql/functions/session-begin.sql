@@ -4,15 +4,15 @@
 -- refused, and nothing is written there.
 -- Parameters: system identifier, timeline, position, epoch and the time when that
 --   was raised that the frontend has seen last; 0 if it has seen none.
--- Returns schema version, then these five of the server. Times are microseconds
---   since 1970.
+-- Returns these of the server, but for the position. Times are microseconds since
+--   1970.
 -- Errors: F0000 settings that mail cannot be kept with; a server that was left
 --   behind.
 -- Locks and writes: as epoch_begin(), only when the epoch is raised.
 create or replace function pgbox.session_begin(
     p_system_identifier bigint,
     p_timeline int,
-    p_position bigint,
+    p_position pg_lsn,
     p_epoch bigint,
     p_raised_at bigint
 )
@@ -83,15 +83,13 @@ begin
         from pgbox.server_history h;
     end if;
     return array[
-        (select max(v.version) from pgbox.schema_version v),
         v_here.system_identifier,
         v_here.timeline,
-        v_here.position,
         v_here.epoch,
         extract(epoch from v_here.raised_at) * 1000000
     ]::bigint[];
 end
 $$;
 
-comment on function pgbox.session_begin(bigint, int, bigint, bigint, bigint) is
+comment on function pgbox.session_begin(bigint, int, pg_lsn, bigint, bigint) is
     'Asked once per connection: whether the server goes on where the last one was.';

@@ -1,8 +1,8 @@
 -- Tells all frontends that something has changed.
 -- $1 payloads, of less than 8000 bytes each: names of wake-up files
--- Columns: position of the server, see the view server_history.
+-- Columns: end of the WAL that is on the disk.
 -- Losing one in a crash does no harm, so it doesn't wait for the disk.
-select (pg_current_wal_flush_lsn() - pg_lsn '0/0')::bigint
+select pg_current_wal_flush_lsn()
 from (
     select set_config('synchronous_commit', 'off', true) as setting
 ) s

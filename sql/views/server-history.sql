@@ -3,7 +3,7 @@ create or replace view pgbox.server_history as
 select
     s.system_identifier,
     t.timeline,
-    (pg_current_wal_flush_lsn() - pg_lsn '0/0')::bigint as position,
+    pg_current_wal_flush_lsn() as position,
     coalesce(e.epoch, 0) as epoch,
     e.raised_at,
     e.fresh_at,
@@ -23,7 +23,7 @@ left join pgbox.epoch e on true;
 comment on view pgbox.server_history is 'Where the server''s history is. One row.';
 comment on column pgbox.server_history.system_identifier is 'Of the cluster (pg_control_system).';
 comment on column pgbox.server_history.timeline is 'WAL timeline that the server writes on.';
-comment on column pgbox.server_history.position is 'Octets of WAL that are on the disk.';
+comment on column pgbox.server_history.position is 'End of the WAL that is on the disk.';
 comment on column pgbox.server_history.epoch is 'The epoch.';
 comment on column pgbox.server_history.raised_at is 'When the epoch began.';
 comment on column pgbox.server_history.fresh_at is 'When the first of the epochs began that were only continued since.';

@@ -313,7 +313,7 @@ def test_rolled_back_under_a_session(site, user):
         for number in range(10):
             validity, uid = imap.append("INBOX", messages.numbered(number))
             witness.message("INBOX", validity, uid, f"lost {number}")
-        written = int(site.main.value("select position from pgbox.server_history"))
+        written = int(site.main.value("select pg_current_wal_flush_lsn() - '0/0'"))
         wait_until(lambda: remembered_position(frontend) >= written, "the service to remember")
     epoch = epoch_of(site.main)
     site.restore_data()
@@ -442,6 +442,28 @@ def test_folders_made_anew(site, user):
     wait_until(lambda: selects(frontend, user), "the new primary to be found")
     make_folders(frontend, witness, names[7:] + names[:7])
     assert len({key for key in witness.messages if key[0] in names}) == 80
+
+
+def test_account_made_after_a_loss(site, lab):
+    """It gets no id that a process may remember for another one."""
+    standby = site.standby("standby")
+    frontend = site.frontend(site.main, standby)
+    site.let_lag(standby)
+    lost, other = (lab.new_user(name) for name in ("lost", "other"))
+    with frontend.imap(lost) as imap:
+        imap.append("INBOX", messages.numbered(1))
+        ids = account_id(site.main, lost)
+        site.main.kill()
+        standby.promote()
+        wait_until(lambda: selects(frontend, other), "the new primary to be found")
+        assert account_id(standby, other) > ids
+        imap.command(*imap.append_parts("INBOX", messages.numbered(2)))
+        assert standby.value("select count(*) from pgbox.mail where account_id = "
+                             f"{account_id(standby, other)}") == "0", "another one has got it"
+
+
+def account_id(server, user):
+    return int(server.value(f"select account_id from pgbox.account where name = '{user}'"))
 
 
 def make_folders(frontend, witness, names):

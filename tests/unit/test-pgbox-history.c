@@ -112,6 +112,7 @@ static void test_file(void **state ATTR_UNUSED)
 	assert_remembered("dbname=other", &nothing);
 
 	/* only of the server that it was seen on */
+	pgbox_history_deinit();
 	history = pgbox_history_get(DSN, dir);
 	pgbox_history_advanced(history, 8);
 	assert_remembered(DSN, &first);

@@ -2,7 +2,7 @@
 -- history_lost()
 begin;
 set local search_path = tap, public;
-select plan(39);
+select plan(40);
 
 create temporary table old as select pgbox.current_epoch() as epoch;
 select is(pgbox.current_epoch(), (select epoch from old), 'the epoch stays');
@@ -55,6 +55,12 @@ select is((select cardinality(continued_from) from pgbox.epoch), 2, 'continues b
 create temporary table unused as select * from pgbox.mailbox where mailbox_id = tap.mailbox('b');
 select pgbox.mailbox_enter_epoch(tap.account(), tap.mailbox('b'));
 select is((select uid_validity from pgbox.mailbox where mailbox_id = tap.mailbox('b')), (select uid_validity from unused), 'UIDs stay valid then, too');
+
+-- A folder is the first that is made after a promotion.
+update pgbox.epoch set timeline = timeline - 1;
+select tap.new_mailbox('first');
+select cmp_ok((select uid_validity::bigint from pgbox.mailbox where mailbox_id = tap.mailbox('first')), '>=',
+    (select uid_validity from pgbox.epoch), 'its UIDVALIDITY is of the new epoch');
 
 -- UIDs are used up.
 update pgbox.mailbox set uid_next = 4294967000 where mailbox_id = tap.mailbox('b');
