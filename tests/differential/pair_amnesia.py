@@ -108,6 +108,7 @@ class AmnesiaMatch(Match):
             return
         if action.verb not in READING and self._folders_are_equal():
             return
+        self.right.settle()
         got = self._try(number, commands)
         if not self._is_right(action, sure, uids, expected, got, number):
             raise Wrong(f"outcome of {action.verb}, the second time", expected, got)

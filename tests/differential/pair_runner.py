@@ -94,6 +94,7 @@ class Session:
         self.known = {}   # uid -> flags
         self.floor = {}   # uid -> what was before this tick must not be told any more
         self.told = {}    # uid -> flags, by the last command
+        self.seen = ()
         self.asked = 0    # the tick of the last command's end
         self.added = []   # UIDs of mails that it has added since the audit
 
@@ -123,9 +124,12 @@ class Session:
 
     # what it is told
 
-    def take(self, untagged, since):
-        """Untagged answers; flags must be those of a tick not before `since`."""
-        self.told = {}
+    def take(self, untagged, since, seen=()):
+        """Untagged answers; flags must be those of a tick not before `since`.
+
+        A FETCH has set \\Seen of mails `seen`, and tells that with the flags that it knew.
+        """
+        self.told, self.seen = {}, seen
         for answer in untagged:
             if isinstance(answer, Status) or not answer:
                 if isinstance(answer, Status) and answer.word == "BYE":
@@ -175,7 +179,8 @@ class Session:
             return
         flags = plain(values["FLAGS"])
         possible = self.truth.since(uid, max(since, self.floor.get(uid, 0)))
-        at = [tick for tick, state in possible if state == flags]
+        at = [tick for tick, state in possible if flags == state or
+              uid in self.seen and state is not None and flags == state | {"\\Seen"}]
         if not at:
             raise Wrong("flags of a mail", (uid, [state for _tick, state in possible]), flags)
         self.floor[uid] = max(at[0], self.floor.get(uid, 0))
@@ -341,7 +346,9 @@ class Match:
                 session.look()
                 session.asked = self.truth.now
                 return
-            session.take(results[-1].untagged, since)
+            seen = [uid for action, uids, _sure in resolved if action.verb == "BODY"
+                    for uid in uids]
+            session.take(results[-1].untagged, since, [] if strict else seen)
             self._own_changes(session, resolved)
             for action, uids, _sure in resolved:
                 self._check_reading(session, action, uids, results[-1], since, strict)

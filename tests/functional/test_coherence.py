@@ -48,20 +48,22 @@ def is_refused(result, code):
 EXPUNGES = ["EXPUNGE", "UID EXPUNGE 1:*", "CLOSE"]
 
 
+@pytest.mark.parametrize("change,flags", [("-FLAGS (\\Deleted)", set()), ("FLAGS (New)", {"New"})])
 @pytest.mark.parametrize("expunge", EXPUNGES)
-def test_mail_that_is_not_deleted_any_more_stays(two, expunge):
+def test_mail_that_is_not_deleted_any_more_stays(two, expunge, change, flags):
     """The first case: here mail was lost."""
     two.a.ok("STORE 1 +FLAGS (\\Deleted)")
     two.b.ok("NOOP")
-    two.b.ok("STORE 1 -FLAGS (\\Deleted)")
+    two.b.ok(f"STORE 1 {change}")
     two.a.ok(expunge)
-    assert two.mails("w") == [(1, set()), (2, set())]
+    assert two.mails("w") == [(1, flags), (2, set())]
 
 
+@pytest.mark.parametrize("flags", ["\\Deleted", "\\Deleted New"])
 @pytest.mark.parametrize("expunge", EXPUNGES)
-def test_mail_that_is_deleted_elsewhere_goes(two, expunge):
-    """The second case"""
-    two.b.ok("STORE 2 +FLAGS (\\Deleted)")
+def test_mail_that_is_deleted_elsewhere_goes(two, expunge, flags):
+    """The second case; also with a keyword that a does not know"""
+    two.b.ok(f"STORE 2 +FLAGS ({flags})")
     two.a.ok(expunge)
     assert two.mails("w") == [(1, set())]
 
@@ -285,10 +287,11 @@ def test_fetch_right_behind_a_new_keyword(two, store, uid):
     assert told and told[-1] == {"\\Seen", "kwA"}
 
 
+@pytest.mark.parametrize("flags", ["\\Deleted", "\\Deleted New"])
 @pytest.mark.parametrize("expunge", EXPUNGES)
-def test_expunge_right_behind_a_store(two, expunge):
-    """Rule 2: a session sees its own changes"""
-    stored, expunged = two.a.pipelined("STORE 1 +FLAGS.SILENT (\\Deleted)", expunge)
+def test_expunge_right_behind_a_store(two, expunge, flags):
+    """A session sees its own changes."""
+    stored, expunged = two.a.pipelined(f"STORE 1 +FLAGS.SILENT ({flags})", expunge)
     assert stored.ok and expunged.ok
     assert two.mails("w") == [(2, set())]
 
@@ -317,6 +320,8 @@ READINGS = {
     "FETCH": ("STORE 1 +FLAGS (\\Flagged)", "FETCH 1 (FLAGS)"),
     "UID FETCH": ("STORE 1 +FLAGS (New)", "UID FETCH 1:* (UID FLAGS)"),
     "SEARCH flag": ("STORE 1 +FLAGS (\\Flagged)", "SEARCH FLAGGED"),
+    "SEARCH flag beside a keyword": ("STORE 1 +FLAGS (\\Flagged New)", "SEARCH FLAGGED"),
+    "FETCH beside a keyword": ("STORE 1 +FLAGS (\\Flagged New)", "FETCH 1 (FLAGS)"),
     "SEARCH keyword": ("STORE 1 +FLAGS (New)", "SEARCH KEYWORD New"),
     "SEARCH without": ("STORE 2 +FLAGS (\\Seen)", "SEARCH UNSEEN"),
     "SORT": ("STORE 1 +FLAGS (\\Flagged)", "SORT (ARRIVAL) US-ASCII FLAGGED"),
