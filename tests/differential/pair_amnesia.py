@@ -100,7 +100,7 @@ class AmnesiaMatch(Match):
         (action, uids, sure), = resolved
         number = step.connection
         commands = [command_parts(action, uids)]
-        expected = self.left.sessions[number].send(commands)
+        expected = self.ask_oracle(step, commands)
         self._advance(step, resolved)
         self._check(self.left, number, resolved, expected, self.truth.now - 2, True)
         answers = 0

@@ -24,6 +24,7 @@ from runner import Mismatch
 ALL_FLAGS = "UID FETCH 1:* (FLAGS)"
 COMPARED_CODES = ("TRYCREATE", "COPYUID", "APPENDUID", "EXPUNGEISSUED", "ALREADYEXISTS",
                   "NONEXISTENT", "SERVERBUG", "UNAVAILABLE", "CANNOT")
+EXPUNGING = ("EXPUNGE", "UID EXPUNGE", "CLOSE")
 ANNOUNCING = ("STORE", "FETCH", "BODY", "SEARCH", "SORT", "EXPUNGE", "UID EXPUNGE", "NOOP")
 POOL = [messages.numbered(number, size=200 * number) for number in range(MESSAGES)]
 STARTED_WITH = 6
@@ -310,13 +311,24 @@ class Match:
         number = step.connection
         commands = [command_parts(action, uids) for action, uids, _sure in resolved]
         since = [side.current_tick(number, self.changes) for side in self.sides]
-        both = [side.sessions[number].send(commands) for side in self.sides]
+        both = [self.ask_oracle(step, commands), self.right.sessions[number].send(commands)]
         self._advance(step, resolved)
         for index, (action, _uids, sure) in enumerate(resolved):
             exact = sure and since[1][1]
             compare_outcomes(action, sure, exact, [results[index] for results in both])
         for side, results, (tick, strict) in zip(self.sides, both, since):
             self._check(side, number, resolved, results, tick, strict)
+
+    def ask_oracle(self, step, commands):
+        """Dovecot believes a view's counters, which are old after another session's new keyword:
+        with sdbox an EXPUNGE can then overlook what is \\Deleted.  So it gets a NOOP before."""
+        session = self.left.sessions[step.connection]
+        told = []
+        if any(action.verb in EXPUNGING for action in step.actions):
+            told = session.send([("NOOP",)])[0].untagged
+        results = session.send(commands)
+        results[-1].untagged[:0] = told
+        return results
 
     def _advance(self, step, resolved):
         """What is true after the step; and between its two commands."""
