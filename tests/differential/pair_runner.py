@@ -450,8 +450,9 @@ def compare_outcomes(action, sure, exact, results):
         outcomes = [(word, data(result)) for word, result in zip(outcomes, results)]
     if outcomes[0] != outcomes[1]:
         raise Wrong(f"outcome of {action.verb}", *outcomes)
-    # dates differ, because the sides take turns
-    if action.verb == "SORT" and "ARRIVAL" not in action.text:
+    # Dates differ, because the sides take turns; and sdbox has mails with another subject in a
+    # wrong order if some of them were sorted before.
+    if action.verb == "SORT" and "SIZE" in action.text:
         orders = [[uid for args in result.named("SORT") for uid in args if isinstance(uid, bytes)]
                   for result in results]
         orders = [[uid for uid in order if uid in other]
