@@ -534,7 +534,10 @@ void pgbox_db_exec_abandon(struct pgbox_db_started **_started)
 static bool failure_wants_reconnect(const struct pgbox_db_failure *failure)
 {
 	return failure->error == PGBOX_DB_ERROR_UNAVAILABLE ||
-		strcmp(failure->sqlstate, PGBOX_SQLSTATE_STARTING_UP) == 0 ||
+		/* The server starts up, or shuts down while the statement is
+		   being prepared; if it was running, that is UNCERTAIN. */
+		(failure->error == PGBOX_DB_ERROR_RESOURCES &&
+		 strncmp(failure->sqlstate, "57P", 3) == 0) ||
 		strcmp(failure->sqlstate, PGBOX_SQLSTATE_READ_ONLY) == 0;
 }
 

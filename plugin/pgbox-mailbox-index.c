@@ -164,7 +164,8 @@ bool pgbox_mailbox_index_failed(struct pgbox_mailbox *mbox)
 
 	/* it is no news to who has asked for it */
 	return (fscked && (mbox->box.flags & MAILBOX_FLAG_FSCK) == 0) ||
-		index->last_error.text != NULL ||
+		/* it may be of somebody else who has the index open, too */
+		(index->last_error.text != NULL && index->open_count == 1) ||
 		/* where files are wanted: they can't be used */
 		(mail_index_is_in_memory(index) &&
 		 index_get_dir(mbox, MAILBOX_LIST_PATH_TYPE_INDEX) != NULL);

@@ -496,7 +496,11 @@ int pgbox_sync_refresh(struct pgbox_mailbox *mbox, bool as_notified)
 	    pgbox_moment_is_unchanged(&mbox->synced_at, mbox->storage->notify,
 				      mbox->known.guid))
 		return 0;
-	return pgbox_sync(mbox, 0);
+	if (pgbox_sync(mbox, 0) == 0)
+		return 0;
+	/* An index that makes no sense is not the command's fault: the sync at
+	   its end drops the files. */
+	return mbox->index_broken != NULL ? 0 : -1;
 }
 
 uint64_t pgbox_sync_get_modseq(struct pgbox_mailbox *mbox)
@@ -584,8 +588,10 @@ pgbox_storage_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 	int ret = sync_as_wanted(mbox, flags);
 
-	if (mbox->index_broken != NULL)
+	if (mbox->index_broken != NULL) {
 		pgbox_mailbox_index_drop(mbox);
+		ret = -1;
+	}
 	if (ret < 0 && mbox->watch != NULL && !mbox->index_dropped &&
 	    failure_is_temporary(box)) {
 		/* After a failure in IDLE Dovecot would stop waiting, without

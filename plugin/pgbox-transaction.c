@@ -383,6 +383,7 @@ int pgbox_transaction_commit(struct mailbox_transaction_context *t,
 			     struct mail_transaction_commit_changes *changes_r)
 {
 	struct pgbox_transaction *pt = PGBOX_TRANSACTION(t);
+	struct mail_index *index = t->box->index;
 	int ret;
 
 	if (t->save_ctx != NULL)
@@ -398,5 +399,10 @@ int pgbox_transaction_commit(struct mailbox_transaction_context *t,
 		return -1;
 	}
 	transaction_free(pt);
-	return index_transaction_commit(t, changes_r);
+	ret = index_transaction_commit(t, changes_r);
+	if (ret < 0) {
+		/* Dovecot tells the index what the database has refused. */
+		mail_index_reset_error(index);
+	}
+	return ret;
 }

@@ -95,7 +95,6 @@ class Session:
         self.known = {}   # uid -> flags
         self.floor = {}   # uid -> what was before this tick must not be told any more
         self.told = {}    # uid -> flags, by the last command
-        self.seen = ()
         self.asked = 0    # the tick of the last command's end
         self.added = []   # UIDs of mails that it has added since the audit
 
@@ -125,12 +124,9 @@ class Session:
 
     # what it is told
 
-    def take(self, untagged, since, seen=()):
-        """Untagged answers; flags must be those of a tick not before `since`.
-
-        A FETCH has set \\Seen of mails `seen`, and tells that with the flags that it knew.
-        """
-        self.told, self.seen = {}, seen
+    def take(self, untagged, since):
+        """Untagged answers; flags must be those of a tick not before `since`."""
+        self.told = {}
         for answer in untagged:
             if isinstance(answer, Status) or not answer:
                 if isinstance(answer, Status) and answer.word == "BYE":
@@ -180,8 +176,7 @@ class Session:
             return
         flags = plain(values["FLAGS"])
         possible = self.truth.since(uid, max(since, self.floor.get(uid, 0)))
-        at = [tick for tick, state in possible if flags == state or
-              uid in self.seen and state is not None and flags == state | {"\\Seen"}]
+        at = [tick for tick, state in possible if state == flags]
         if not at:
             raise Wrong("flags of a mail", (uid, [state for _tick, state in possible]), flags)
         self.floor[uid] = max(at[0], self.floor.get(uid, 0))
@@ -303,7 +298,9 @@ class Match:
             if uids is None:
                 return
             resolved.append((action, uids, sure))
-        if step.settled:
+        # FETCH sets \Seen of a mail that hasn't got it, as far as it knows: it reads, and so
+        # may be as old as notifications are late
+        if step.settled or any(action.verb == "BODY" for action in step.actions):
             self.right.settle()
         self._send(step, resolved)
 
@@ -358,9 +355,7 @@ class Match:
                 session.look()
                 session.asked = self.truth.now
                 return
-            seen = [uid for action, uids, _sure in resolved if action.verb == "BODY"
-                    for uid in uids]
-            session.take(results[-1].untagged, since, [] if strict else seen)
+            session.take(results[-1].untagged, since)
             self._own_changes(session, resolved)
             for action, uids, _sure in resolved:
                 self._check_reading(session, action, uids, results[-1], since, strict)

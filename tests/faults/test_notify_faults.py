@@ -24,7 +24,7 @@ def server(lab, pgbox_only, request):
     """A frontend whose wake-up files are on a file system of their own, if there can be one."""
     directory = os.path.join(lab.directory, f"wake-{request.node.name}")
     os.mkdir(directory)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=20,mode=755",
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=20,mode=755",
                               "none", directory], check=False, capture_output=True)
     instance = lab.dovecot("tested", "faulty", notify=True, extra=POLL,
                            plugin={"pgbox_notify_dir": directory})

@@ -149,8 +149,9 @@ def test_first_sync_into_a_new_account(server, partner, lab, where):
 
 
 def begin_epoch(lab, user):
-    """The user's mailboxes leap over UIDs when they are used next."""
-    lab.postgres.sql("update pgbox.mailbox set epoch = 0 where account_id = "
+    """The user's mailboxes leap over UIDs when they are used next, as after a promotion."""
+    lab.postgres.sql("update pgbox.epoch set continued_from = continued_from || 1::bigint")
+    lab.postgres.sql("update pgbox.mailbox set epoch = 1 where account_id = "
                      f"(select account_id from pgbox.account where name = '{user}')")
 
 
