@@ -9,6 +9,7 @@ import os
 from pgboxtest import config
 from pgboxtest.lab import Lab, plugin_path, sql_directory
 from pgboxtest.postgres import Postgres
+from pgboxtest.services import wait_for_notify
 
 # What an administrator of a small mail server sets; all that makes commits safe stays on.
 POSTGRES_SETTINGS = {
@@ -54,14 +55,14 @@ class Side:
         self._instances = {}
 
     def server(self, purpose="main"):
-        """An instance, started when first needed.
+        """An instance, started when first needed; pgbox with pgbox-notify, as README sets it up.
 
         main    what most cases use
         other   a second frontend of the same users; sdbox has only one
         quota   with the quota plugin
         reuse   imap processes serve one client after another
         text    with the services of pgbox, which extract text for SEARCH
-        no text with pgbox-notify, and no text for SEARCH
+        no text without text for SEARCH
         fill    for what is not measured: sdbox writes without flushing
         """
         if (self.name, purpose) in (("sdbox", "other"), ("pgbox", "fill")):
@@ -79,8 +80,8 @@ class Side:
         options = {"extra": IMAP_PROCESSES + f"mail_fsync = {fsync}\n"}
         if self.name == "pgbox":
             options["plugin"] = dict(PLUGIN_SETTINGS)
-        if purpose in ("text", "no text"):
             options["notify"] = True
+        if purpose in ("text", "no text"):
             options["text"] = purpose == "text"
             options["plugin"]["pgbox_search_text"] = "yes" if purpose == "text" else "no"
         if purpose == "reuse":
@@ -89,7 +90,10 @@ class Side:
             options["mail_plugins"] = ["quota"]
             options["imap_plugins"] = ["imap_quota"]
             options["extra"] += config.quota(storage=100 << 30)
-        return self.lab.dovecot(self.name, purpose, **options)
+        server = self.lab.dovecot(self.name, purpose, **options)
+        if self.name == "pgbox":
+            wait_for_notify(server)
+        return server
 
     def index_directories(self, user, server=None):
         """Where the index and cache files of a user are."""
