@@ -10,7 +10,10 @@
 
 static bool copy_is_in_database(struct pgbox_save_context *ctx, struct mail *mail)
 {
-	if (strcmp(mail->box->storage->name, PGBOX_STORAGE_NAME) != 0)
+	/* A delivery to several recipients copies the first one's mail, of which
+	   the others get neither flags nor the fate. */
+	if (strcmp(mail->box->storage->name, PGBOX_STORAGE_NAME) != 0 ||
+	    mail->box->storage->user != ctx->mbox->box.storage->user)
 		return FALSE;
 	/* a message given another GUID is another message */
 	return PGBOX_STORAGE(mail->box->storage)->db ==

@@ -6,6 +6,7 @@ Bounds, where an exact number would only describe today's batches, are far below
 import pytest
 
 from pgboxtest import config, messages
+from pgboxtest.lmtp import LmtpClient
 from pgboxtest.services import notified_frontends
 from pgboxtest.statements import StatementLog, changes
 
@@ -70,6 +71,17 @@ def test_delivery(counted, statements, user):
     # beside it: the connection, the account, the mailbox
     assert set(sent) <= {"session-begin", "account-open", "mailbox-by-name", "mail-save-one"}
     assert len(sent) == len(set(sent))
+
+
+def test_delivery_to_two(lab, counted, statements):
+    """Each recipient's mail is new: a copy would have what the first one did to his meanwhile."""
+    users = [lab.new_user("recipient") for _ in range(2)]
+    with LmtpClient(counted.lmtp_port) as lmtp:
+        lmtp.deliver(users, messages.numbered(1))
+        with statements.recorded() as sent:
+            answers = lmtp.deliver(users, messages.numbered(2))
+    assert [code for code, _text in answers] == [250, 250]
+    assert changes(sent) == ["mail-save-one"] * 2
 
 
 def test_append(statements, imap):
