@@ -3,7 +3,7 @@ database lost something."""
 
 import pytest
 
-from pgboxtest import messages
+from pgboxtest import config, messages
 from pgboxtest.imap import ConnectionLost, as_pairs
 from pgboxtest.process import wait_until
 from pgboxtest.proxy import CountingProxy
@@ -31,7 +31,8 @@ def metered(lab):
     dsn = (f"host=127.0.0.1 port={proxy.port} dbname=pgbox user=pgbox_frontend sslmode=disable "
            "gssencmode=disable")
     server = lab.dovecot("tested", "reading", notify=True,
-                         plugin={"pgbox_dsn": dsn, "pgbox_notify_dsn": lab.postgres.frontend_dsn})
+                         plugin={"pgbox_dsn": dsn,
+                                 **config.notify_databases([lab.postgres.frontend_dsn])})
     wait_for_notify(server)
     yield proxy, server
     server.stop()
