@@ -1,6 +1,6 @@
 """Two sessions on two hosts, one of which loses its index files, or finds bits of them flipped.
 
-PGBOX_AMNESIA_SESSIONS (5), PGBOX_AMNESIA_COMMANDS (40) and PGBOX_PAIR_SEED (1) choose how many of
+PGBOX_AMNESIA_SESSIONS (3), PGBOX_AMNESIA_COMMANDS (40) and PGBOX_PAIR_SEED (1) choose how many of
 each kind of damage, and which.
 """
 
@@ -15,7 +15,7 @@ from pair_runner import PairSide, compare_pairs
 from pair_sessions import PairGenerator
 from test_two_sessions import AUDIT_EVERY, FIRST_SEED
 
-SESSIONS = int(os.environ.get("PGBOX_AMNESIA_SESSIONS", "5"))
+SESSIONS = int(os.environ.get("PGBOX_AMNESIA_SESSIONS", "3"))
 COMMANDS = int(os.environ.get("PGBOX_AMNESIA_COMMANDS", "40"))
 
 
