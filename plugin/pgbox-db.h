@@ -211,7 +211,7 @@ bool pgbox_db_text_is_valid(const char *str, size_t size);
 
    Connects first if there is no connection. If the connection turns out to
    have been closed by the server before the statement was sent (or the server
-   refused with 57P03 or 25006, read-only, while nothing was executed), reconnects
+   refused with 57P0x or 25006, read-only, while nothing was executed), reconnects
    once, but not in an explicit transaction. A server that shuts down (57P01)
    while the statement runs leaves it UNCERTAIN. Serialization failures and
    deadlocks outside a transaction are run again at most 3 times, after a short

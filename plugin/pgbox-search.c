@@ -239,7 +239,8 @@ search_refresh(struct mailbox_transaction_context *t,
 	struct pgbox_transaction *pt = pgbox_transaction_get(t);
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(t->box);
 
-	if (!args_depend_on_changes(args->args))
+	/* what has just failed would only be waited for again */
+	if (pt->refresh_failed || !args_depend_on_changes(args->args))
 		return;
 	if (pgbox_sync_refresh(mbox, (t->flags &
 			MAILBOX_TRANSACTION_FLAG_REFRESH) == 0) < 0)

@@ -98,21 +98,35 @@ void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
 	sync_apply_keywords(ctx, seq, MODIFY_REMOVE, &old_keywords, keywords);
 }
 
+/* Returns TRUE and the place of the mail's i-th keyword in mbox->keywords, FALSE if
+   that is not known. */
+static bool
+sync_get_keyword(const struct pgbox_sync_context *ctx,
+		 const struct pgbox_sync_mail *mail, unsigned int i,
+		 unsigned int *keyword_r)
+{
+	int64_t id = array_idx_elem(&ctx->rows.keyword_ids,
+				    mail->keyword_idx + i);
+
+	if (id > (int64_t)array_count(&ctx->mbox->keywords))
+		return FALSE;
+	*keyword_r = id - 1;
+	return TRUE;
+}
+
 static void
 sync_apply_change(struct pgbox_sync_context *ctx,
 		  const struct pgbox_sync_mail *mail, uint32_t seq)
 {
 	ARRAY_TYPE(keyword_indexes) keywords;
-	unsigned int i, idx;
+	unsigned int i, keyword, idx;
 
 	t_array_init(&keywords, 8);
 	for (i = 0; i < mail->keyword_count; i++) {
-		const int64_t *id = array_idx(&ctx->rows.keyword_ids,
-					      mail->keyword_idx + i);
-		if (*id > (int64_t)array_count(&ctx->mbox->keywords))
+		if (!sync_get_keyword(ctx, mail, i, &keyword))
 			continue;
 		mail_index_keyword_lookup_or_create(ctx->mbox->box.index,
-			array_idx_elem(&ctx->mbox->keywords, *id - 1), &idx);
+			array_idx_elem(&ctx->mbox->keywords, keyword), &idx);
 		array_push_back(&keywords, &idx);
 	}
 	pgbox_sync_change_mail(ctx, seq, (enum mail_flags)mail->flags,
@@ -125,7 +139,7 @@ sync_append_mail(struct pgbox_sync_context *ctx,
 {
 	ARRAY_TYPE(seq_range) *uids;
 	uint32_t seq;
-	unsigned int i;
+	unsigned int i, keyword;
 
 	mail_index_append(ctx->trans, mail->uid, &seq);
 	if (mail->flags != 0) {
@@ -133,11 +147,9 @@ sync_append_mail(struct pgbox_sync_context *ctx,
 					(enum mail_flags)mail->flags);
 	}
 	for (i = 0; i < mail->keyword_count; i++) {
-		const int64_t *id = array_idx(&ctx->rows.keyword_ids,
-					      mail->keyword_idx + i);
-		if (*id > (int64_t)array_count(&ctx->mbox->keywords))
+		if (!sync_get_keyword(ctx, mail, i, &keyword))
 			continue;
-		uids = array_idx_get_space(&ctx->new_keyword_uids, *id - 1);
+		uids = array_idx_get_space(&ctx->new_keyword_uids, keyword);
 		if (!array_is_created(uids))
 			p_array_init(uids, ctx->pool, 4);
 		seq_range_array_add(uids, mail->uid);
