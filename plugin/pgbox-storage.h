@@ -56,11 +56,15 @@ struct pgbox_index_header {
 	/* The mailbox that it is of: a later one can have the same GUID, and so
 	   the same directory. 0 or missing if an older version wrote it. */
 	uint64_t mailbox_id;
+	/* of the mails' UIDs, flags, keywords and MODSEQs (pgbox-sync-digest.c) */
+	uint64_t digest;
 };
 
 enum pgbox_index_flags {
 	/* no mail of the index has a POP3 UIDL or POP3 order of its own */
 	PGBOX_INDEX_FLAG_NO_POP3_VALUES = 0x01,
+	/* the header has a digest: older versions write none */
+	PGBOX_INDEX_FLAG_DIGEST = 0x02,
 };
 
 /* Which mailbox of the database it is, and what is known of its row */

@@ -74,8 +74,24 @@ sync_apply_keywords(struct pgbox_sync_context *ctx, uint32_t seq,
 	mail_index_keywords_unref(&keywords);
 }
 
+/* The digest of all is that of all rows. */
+static void sync_digest_remove(struct pgbox_sync_context *ctx, uint32_t seq)
+{
+	if (!ctx->rows.full)
+		ctx->digest -= pgbox_sync_digest_record(ctx->layout, seq);
+}
+
+static void sync_digest_begin(struct pgbox_sync_context *ctx)
+{
+	ctx->layout = pgbox_sync_layout_init(ctx->pool, ctx->view);
+	if (ctx->rows.full)
+		ctx->digest = 0;
+	else if ((ctx->index_flags & PGBOX_INDEX_FLAG_DIGEST) == 0)
+		ctx->digest = pgbox_sync_digest_index(ctx->view);
+}
+
 void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
-			    enum mail_flags flags,
+			    enum mail_flags flags, uint64_t modseq,
 			    const ARRAY_TYPE(keyword_indexes) *keywords)
 {
 	const struct mail_index_record *rec =
@@ -96,6 +112,9 @@ void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
 	mail_index_lookup_keywords(ctx->view, seq, &old_keywords);
 	sync_apply_keywords(ctx, seq, MODIFY_ADD, keywords, &old_keywords);
 	sync_apply_keywords(ctx, seq, MODIFY_REMOVE, &old_keywords, keywords);
+	sync_digest_remove(ctx, seq);
+	ctx->digest += pgbox_sync_digest_mail(ctx->mbox->box.index, rec->uid,
+					      flags, modseq, keywords);
 }
 
 /* Returns TRUE and the place of the mail's i-th keyword in mbox->keywords, FALSE if
@@ -114,29 +133,40 @@ sync_get_keyword(const struct pgbox_sync_context *ctx,
 	return TRUE;
 }
 
+/* Initializes keywords_r from the data stack. */
 static void
-sync_apply_change(struct pgbox_sync_context *ctx,
-		  const struct pgbox_sync_mail *mail, uint32_t seq)
+sync_get_keywords(struct pgbox_sync_context *ctx,
+		  const struct pgbox_sync_mail *mail,
+		  ARRAY_TYPE(keyword_indexes) *keywords_r)
 {
-	ARRAY_TYPE(keyword_indexes) keywords;
 	unsigned int i, keyword, idx;
 
-	t_array_init(&keywords, 8);
+	t_array_init(keywords_r, 8);
 	for (i = 0; i < mail->keyword_count; i++) {
 		if (!sync_get_keyword(ctx, mail, i, &keyword))
 			continue;
 		mail_index_keyword_lookup_or_create(ctx->mbox->box.index,
 			array_idx_elem(&ctx->mbox->keywords, keyword), &idx);
-		array_push_back(&keywords, &idx);
+		array_push_back(keywords_r, &idx);
 	}
+}
+
+static void
+sync_apply_change(struct pgbox_sync_context *ctx,
+		  const struct pgbox_sync_mail *mail, uint32_t seq)
+{
+	ARRAY_TYPE(keyword_indexes) keywords;
+
+	sync_get_keywords(ctx, mail, &keywords);
 	pgbox_sync_change_mail(ctx, seq, (enum mail_flags)mail->flags,
-			       &keywords);
+			       mail->modseq, &keywords);
 }
 
 static void
 sync_append_mail(struct pgbox_sync_context *ctx,
 		 const struct pgbox_sync_mail *mail)
 {
+	ARRAY_TYPE(keyword_indexes) keywords;
 	ARRAY_TYPE(seq_range) *uids;
 	uint32_t seq;
 	unsigned int i, keyword;
@@ -154,6 +184,10 @@ sync_append_mail(struct pgbox_sync_context *ctx,
 			p_array_init(uids, ctx->pool, 4);
 		seq_range_array_add(uids, mail->uid);
 	}
+	sync_get_keywords(ctx, mail, &keywords);
+	ctx->digest += pgbox_sync_digest_mail(ctx->mbox->box.index, mail->uid,
+					      mail->flags, mail->modseq,
+					      &keywords);
 }
 
 /* Keywords that new mails came with are no change of theirs. */
@@ -229,6 +263,19 @@ sync_mail_modseq_cmp(const struct pgbox_sync_mail *mail1,
 	return mail1->uid < mail2->uid ? -1 : 1;
 }
 
+static void sync_apply_expunge(struct pgbox_sync_context *ctx,
+			       const struct pgbox_sync_tombstone *tombstone)
+{
+	guid_128_t guid;
+	uint32_t seq;
+
+	mail_generate_guid_128_hash(tombstone->guid, guid);
+	pgbox_sync_log_expunge(ctx->log, tombstone->uid, guid,
+			       tombstone->modseq);
+	if (mail_index_lookup_seq(ctx->view, tombstone->uid, &seq))
+		sync_digest_remove(ctx, seq);
+}
+
 /* Writes all modseqs and expunges in the order in which they happened. */
 static void sync_apply_modseqs(struct pgbox_sync_context *ctx)
 {
@@ -237,7 +284,6 @@ static void sync_apply_modseqs(struct pgbox_sync_context *ctx)
 	const struct pgbox_sync_tombstone *tombstones;
 	unsigned int mail_count, tombstone_count, m = 0, t = 0;
 	ARRAY_TYPE(seq_range) gaps;
-	guid_128_t guid;
 
 	t_array_init(&gaps, 32);
 	if (rows->full && rows->tombstones_after > 0)
@@ -260,9 +306,7 @@ static void sync_apply_modseqs(struct pgbox_sync_context *ctx)
 		if (t < tombstone_count &&
 		    (m == mail_count ||
 		     tombstones[t].modseq <= mails[m].modseq)) {
-			mail_generate_guid_128_hash(tombstones[t].guid, guid);
-			pgbox_sync_log_expunge(ctx->log, tombstones[t].uid,
-					       guid, tombstones[t].modseq);
+			sync_apply_expunge(ctx, &tombstones[t]);
 			t++;
 		} else {
 			pgbox_sync_log_modseq(ctx->log, mails[m].uid,
@@ -379,6 +423,7 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 	i_zero(&pgbox_hdr);
 	ctx->mbox->epoch = pgbox_hdr.epoch = ctx->rows.epoch;
 	pgbox_hdr.modseq = ctx->rows.modseq;
+	pgbox_hdr.digest = ctx->digest;
 	if (ctx->own_rows) {
 		pgbox_hdr.keywords = ctx->keywords;
 		pgbox_hdr.flags = ctx->index_flags;
@@ -387,6 +432,7 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 		if (!ctx->rows.pop3_values)
 			pgbox_hdr.flags |= PGBOX_INDEX_FLAG_NO_POP3_VALUES;
 	}
+	pgbox_hdr.flags |= PGBOX_INDEX_FLAG_DIGEST;
 	pgbox_hdr.mailbox_id = ctx->mbox->known.id.mailbox_id;
 	pgbox_hdr.checksum =
 		pgbox_sync_header_checksum(ctx, &pgbox_hdr,
@@ -429,6 +475,7 @@ enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
 	while (mail_index_sync_next(ctx->sync_ctx, &rec)) ;
 
 	ctx->log = pgbox_sync_log_begin(ctx->trans);
+	sync_digest_begin(ctx);
 	if (ctx->position.epoch != 0 &&
 	    ctx->position.epoch != ctx->rows.epoch) {
 		/* commits were lost: UIDs may belong to other messages */

@@ -78,7 +78,8 @@ own_apply_change(struct pgbox_sync_context *ctx, uint32_t seq,
 	t_array_init(&keywords, 8);
 	mail_index_lookup_keywords(ctx->view, seq, &keywords);
 	own_change_keywords(ctx->mbox->box.index, change, &keywords);
-	pgbox_sync_change_mail(ctx, seq, (enum mail_flags)flags, &keywords);
+	pgbox_sync_change_mail(ctx, seq, (enum mail_flags)flags,
+			       ctx->own->result->modseq, &keywords);
 }
 
 bool pgbox_sync_own_apply(struct pgbox_sync_context *ctx)

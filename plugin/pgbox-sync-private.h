@@ -7,6 +7,7 @@
 #include "pgbox-query-mail.h"
 #include "pgbox-storage.h"
 
+struct pgbox_sync_layout;
 struct pgbox_sync_log;
 
 /* What the caller itself has changed in the database */
@@ -34,6 +35,8 @@ struct pgbox_sync_context {
 	enum pgbox_index_flags index_flags;
 	/* the position is what a sync has written, not damaged */
 	bool position_is_sound;
+	/* of the mails, as a sync has written it; later as this one writes it */
+	uint64_t digest;
 	/* what the database has more */
 	struct pgbox_sync_rows rows;
 	/* when it was asked */
@@ -46,6 +49,7 @@ struct pgbox_sync_context {
 	struct mail_index_view *view;
 	struct mail_index_transaction *trans;
 	struct pgbox_sync_log *log;
+	const struct pgbox_sync_layout *layout;
 	/* by keyword_id - 1, not created if there are none */
 	ARRAY(ARRAY_TYPE(seq_range)) new_keyword_uids;
 };
@@ -76,8 +80,24 @@ enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx);
    goes into the log: dsync takes that for what a user wanted, and all the rest
    for what the other side may change. */
 void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
-			    enum mail_flags flags,
+			    enum mail_flags flags, uint64_t modseq,
 			    const ARRAY_TYPE(keyword_indexes) *keywords);
+
+/* ---- pgbox-sync-digest.c ---- */
+/* Returns the digest of all mails. Reads each of them. */
+uint64_t pgbox_sync_digest_index(struct mail_index_view *view);
+/* Returns where the view's records have what is in a digest. Valid while the view
+   is not synced. */
+struct pgbox_sync_layout *
+pgbox_sync_layout_init(pool_t pool, struct mail_index_view *view);
+/* Returns what the mail is in the digest: with these values, or as it is in the
+   index. A digest is the sum of its mails. */
+uint64_t
+pgbox_sync_digest_mail(struct mail_index *index, uint32_t uid,
+		       unsigned int flags, uint64_t modseq,
+		       const ARRAY_TYPE(keyword_indexes) *keywords);
+uint64_t pgbox_sync_digest_record(const struct pgbox_sync_layout *layout,
+				  uint32_t seq);
 
 /* ---- pgbox-sync-own.c ---- */
 /* Returns TRUE if the index at ctx->position, with ctx->own, has all that the

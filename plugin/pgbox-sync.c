@@ -66,6 +66,7 @@ sync_read_position(struct pgbox_sync_context *ctx, struct mail_index_view *view)
 	ctx->mbox->epoch = pgbox_hdr.epoch;
 	ctx->keywords = pgbox_hdr.keywords;
 	ctx->index_flags = pgbox_hdr.flags;
+	ctx->digest = pgbox_hdr.digest;
 	ctx->position_is_sound = pgbox_hdr.checksum ==
 		pgbox_sync_header_checksum(ctx, &pgbox_hdr, hdr->uid_validity,
 					   hdr->next_uid);
@@ -157,6 +158,14 @@ static bool sync_is_unneeded(struct pgbox_sync_context *ctx)
 		rows->first_recent_uid <= ctx->first_recent_uid;
 }
 
+/* Returns FALSE if something has changed the index's mails that was no sync. */
+static bool sync_digest_fits(const struct pgbox_sync_context *ctx,
+			     struct mail_index_view *view)
+{
+	return (ctx->index_flags & PGBOX_INDEX_FLAG_DIGEST) == 0 ||
+		ctx->digest == pgbox_sync_digest_index(view);
+}
+
 /* Returns FALSE if an index that claims to have the state of the row can't have
    it. */
 static bool
@@ -197,7 +206,8 @@ bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,
 	struct mail_index_view *view = mail_index_view_open(mbox->box.index);
 
 	sync_read_position(&ctx, view);
-	if (mbox->index_replaceable && !sync_row_fits(&ctx, row, view))
+	if (mbox->index_replaceable &&
+	    (!sync_row_fits(&ctx, row, view) || !sync_digest_fits(&ctx, view)))
 		mbox->index_broken = "don't fit the database";
 	mail_index_view_close(&view);
 	if (ctx.position.epoch == row->epoch && ctx.keywords == row->keywords &&
