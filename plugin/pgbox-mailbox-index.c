@@ -108,6 +108,10 @@ void pgbox_mailbox_index_drop(struct pgbox_mailbox *mbox)
 {
 	if (!index_is_replaced(&mbox->box))
 		index_unlink_all(mbox, mbox->index_broken);
+	/* who else has it open in this process has to know: MOVE opens the selected
+	   mailbox once more */
+	if (mbox->box.index != NULL)
+		mbox->box.index->inconsistency_id++;
 	mbox->index_broken = NULL;
 	mbox->index_dropped = TRUE;
 }

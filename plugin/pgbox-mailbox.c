@@ -361,6 +361,9 @@ static void pgbox_mailbox_close(struct mailbox *box)
 	pgbox_mailbox_index_guard_end(mbox);
 	pgbox_mailbox_notify_end(mbox);
 	pgbox_mail_window_free(mbox);
+	/* a command found it that no sync followed */
+	if (mbox->index_broken != NULL)
+		pgbox_mailbox_index_drop(mbox);
 	index_storage_mailbox_close(box);
 	if (mbox->index_dropped)
 		pgbox_mailbox_forget_index(box);
@@ -574,7 +577,9 @@ pgbox_mailbox_sync_deinit(struct mailbox_sync_context *ctx,
 /* Ends the session: its next one has a new index. */
 static bool pgbox_mailbox_is_inconsistent(struct mailbox *box)
 {
-	return PGBOX_MAILBOX(box)->index_dropped ||
+	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
+
+	return mbox->index_broken != NULL || mbox->index_dropped ||
 		index_storage_is_inconsistent(box);
 }
 

@@ -1,7 +1,8 @@
 """The sessions of pair_runner.py while a host's index files are lost or damaged.
 
 What is told may be wrong once: a command that is sent again, or the next one, must be right.  A
-session may be ended once; then its client comes back.
+session may be ended once; then its client comes back.  Of bits that Dovecot does not expect, a few
+processes may die.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from pair_sessions import READING
 HOST = 0  # the one that forgets; the other one is not disturbed
 KINDS = ("removed", "dovecot.index", "dovecot.index.log", "dovecot.index.cache")
 BITS = 3
+DEATHS = 3  # of processes that may die of a damaged index before the plugin drops it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,12 +88,14 @@ class AmnesiaMatch(Match):
         status = right.observers[1 - HOST].status(BOX, "X-GUID")
         self.guid = status["X-GUID"].decode()
         self.may_end = [0, 0]
+        self.may_die = 0
         right.turn = itertools.cycle(right.observers[1 - HOST:][:1])
 
     def run(self, step):
         if isinstance(step, Loss):
             step.happen(self.right.pair.hosts[HOST], self.right.user, self.guid)
             self.may_end = [count + 1 for count in self.may_end]
+            self.may_die = 0 if step.kind == "removed" else DEATHS
             return
         super().run(step)
 
@@ -125,24 +129,30 @@ class AmnesiaMatch(Match):
             return None
 
     def _come_back(self, number, lost):
-        self.may_end[number] -= 1
-        if self.may_end[number] < 0:
-            raise Wrong("session ended again", None, lost.untagged)
+        self._count_end(number, lost)
         session = self.right.sessions[number]
         session.client.close()
         session.client = self._new_session(number)
+
+    def _count_end(self, number, lost):
+        if any(getattr(answer, "word", None) == "BYE" for answer in lost.untagged):
+            self.may_end[number] -= 1
+        else:
+            self.may_die -= 1
+        if self.may_end[number] < 0 or self.may_die < 0:
+            raise Wrong("session ended again", None, lost.untagged)
 
     def _new_session(self, number):
         """One that has selected the mailbox, at the second attempt at the latest."""
         answers = []
         client = self.right.pair.hosts[number].imap(self.right.user)
-        for _ in range(2):
+        while len(answers) < 2:
             try:
                 answers.append(client.command(f"SELECT {BOX}"))
                 if answers[-1].ok:
                     return client
             except ConnectionLost as lost:
-                answers.append(lost.untagged)
+                self._count_end(number, lost)
                 client.close()
                 client = self.right.pair.hosts[number].imap(self.right.user)
         client.close()
