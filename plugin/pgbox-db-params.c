@@ -18,11 +18,9 @@
 
 struct pgbox_db_array {
 	enum pgbox_db_array_type type;
-	/* the value as it is sent; NULL if it is a null */
+	/* the value as it is sent */
 	buffer_t *data;
 	unsigned int count;
-	/* it is not an array but the only element of one */
-	bool element;
 };
 
 struct pgbox_db_param {
@@ -158,55 +156,22 @@ static void buffer_set_be32(buffer_t *buf, size_t pos, uint32_t value)
 	cpu32_to_be_unaligned(value, buffer_get_space_unsafe(buf, pos, 4));
 }
 
-static struct pgbox_db_array *
-param_add_array(struct pgbox_db_params *params, Oid oid,
-		enum pgbox_db_array_type type)
-{
-	struct pgbox_db_array *array;
-
-	array = p_new(params->pool, struct pgbox_db_array, 1);
-	array->type = type;
-	array->data = buffer_create_dynamic(params->pool, 128);
-	param_add(params, oid, NULL, 0)->array = array;
-	return array;
-}
-
 struct pgbox_db_array *
 pgbox_db_param_array(struct pgbox_db_params *params,
 		     enum pgbox_db_array_type type)
 {
 	struct pgbox_db_array *array;
 
-	array = param_add_array(params, array_types[type].array, type);
+	array = p_new(params->pool, struct pgbox_db_array, 1);
+	array->type = type;
+	array->data = buffer_create_dynamic(params->pool, 128);
 	/* an empty array has no dimension */
 	buffer_append_be32(array->data, 0);
 	buffer_append_be32(array->data, 0);
 	buffer_append_be32(array->data, array_types[type].element);
 	i_assert(array->data->used == ARRAY_HEADER_SIZE);
+	param_add(params, array_types[type].array, NULL, 0)->array = array;
 	return array;
-}
-
-struct pgbox_db_array *
-pgbox_db_param_element(struct pgbox_db_params *params,
-		       enum pgbox_db_array_type type)
-{
-	struct pgbox_db_array *array;
-
-	array = param_add_array(params, array_types[type].element, type);
-	array->element = TRUE;
-	return array;
-}
-
-static void
-element_set(struct pgbox_db_array *array, const void *bytes, size_t size)
-{
-	i_assert(array->count == 0);
-
-	array->count = 1;
-	if (bytes == NULL)
-		array->data = NULL;
-	else
-		buffer_append(array->data, bytes, size);
 }
 
 static void
@@ -216,10 +181,6 @@ array_add(struct pgbox_db_array *array, const void *bytes, size_t size)
 
 	i_assert(size <= INT_MAX);
 
-	if (array->element) {
-		element_set(array, bytes, size);
-		return;
-	}
 	if (array->count++ == 0) {
 		/* one dimension, counted from 1 */
 		buffer_set_be32(buf, 0, 1);
@@ -291,11 +252,6 @@ void pgbox_db_array_add_bytes(struct pgbox_db_array *array,
 	array_add(array, data, size);
 }
 
-unsigned int pgbox_db_array_count(const struct pgbox_db_array *array)
-{
-	return array->count;
-}
-
 bool pgbox_db_text_is_valid(const char *str, size_t size)
 {
 	return memchr(str, '\0', size) == NULL &&
@@ -326,9 +282,7 @@ void pgbox_db_params_get_wire(const struct pgbox_db_params *params,
 		const void *value = param->bytes;
 		size_t size = param->size;
 
-		i_assert(param->array == NULL || !param->array->element ||
-			 param->array->count == 1);
-		if (param->array != NULL && param->array->data != NULL) {
+		if (param->array != NULL) {
 			value = param->array->data->data;
 			size = param->array->data->used;
 			i_assert(size <= INT_MAX);

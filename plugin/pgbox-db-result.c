@@ -52,6 +52,15 @@ result_panic(const struct pgbox_db_result *result, unsigned int column,
 		problem);
 }
 
+void pgbox_db_result_check_name(const struct pgbox_db_result *result,
+				unsigned int column, const char *name)
+{
+	const char *column_name = PQfname(result->pg, column);
+
+	if (column_name == NULL || strcmp(column_name, name) != 0)
+		result_panic(result, column, t_strconcat("Not ", name, NULL));
+}
+
 bool pgbox_db_result_is_null(const struct pgbox_db_result *result,
 			     unsigned int row, unsigned int column)
 {

@@ -182,11 +182,6 @@ struct pgbox_db_array;
 struct pgbox_db_array *
 pgbox_db_param_array(struct pgbox_db_params *params,
 		     enum pgbox_db_array_type type);
-/* What is filled like an array, for statements that are the same for one value and
-   for many: the parameter is the one element that must be added. */
-struct pgbox_db_array *
-pgbox_db_param_element(struct pgbox_db_params *params,
-		       enum pgbox_db_array_type type);
 void pgbox_db_array_add_null(struct pgbox_db_array *array);
 void pgbox_db_array_add_bool(struct pgbox_db_array *array, bool value);
 /* for INT2, INT4 and INT8 arrays; asserts that the value fits */
@@ -196,8 +191,6 @@ void pgbox_db_array_add_text(struct pgbox_db_array *array, const char *value);
 /* for BYTEA and UUID arrays; data may be NULL (SQL null) */
 void pgbox_db_array_add_bytes(struct pgbox_db_array *array,
 			      const void *data, size_t size);
-/* number of elements */
-unsigned int pgbox_db_array_count(const struct pgbox_db_array *array);
 
 /* TRUE if PostgreSQL takes the string as text: valid UTF-8, no NUL inside
    (size is its length). */
@@ -294,6 +287,9 @@ bool pgbox_db_result_is_null(const struct pgbox_db_result *result,
 			     unsigned int row, unsigned int column);
 bool pgbox_db_result_bool(const struct pgbox_db_result *result,
 			  unsigned int row, unsigned int column);
+/* Panics if the column has another name. */
+void pgbox_db_result_check_name(const struct pgbox_db_result *result,
+				unsigned int column, const char *name);
 /* int2, int4, int8 and pg_lsn columns */
 int64_t pgbox_db_result_int(const struct pgbox_db_result *result,
 			    unsigned int row, unsigned int column);

@@ -199,24 +199,24 @@ bool pgbox_notify_server_is_alive(const struct pgbox_notify_server *server)
 int pgbox_notify_server_send(struct pgbox_notify_server *server,
 			     const char *const *payloads, unsigned int count)
 {
+	const char **list = t_new(const char *, count + 1);
+	const struct pgbox_notify_params values = { .payloads = list };
+	struct pgbox_notify_columns columns;
 	struct pgbox_db_params *params;
-	struct pgbox_db_array *array;
 	struct pgbox_db_result *result;
 	struct pgbox_db_failure failure;
-	unsigned int i;
 
 	if (!pgbox_db_listener_is_listening(server->listener))
 		return -1;
 
+	memcpy(list, payloads, sizeof(*list) * count);
 	params = pgbox_db_params_create(pool_datastack_create());
-	array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	for (i = 0; i < count; i++)
-		pgbox_db_array_add_text(array, payloads[i]);
+	pgbox_bind_notify(params, &values);
 	if (pgbox_db_listener_exec(server->listener, &pgbox_query_notify,
 				   params, &result, &failure) == 0) {
+		pgbox_read_notify(result, 0, &columns);
 		/* what this host has changed was committed before */
-		pgbox_history_advanced(server->history,
-			pgbox_db_result_int(result, 0, 0));
+		pgbox_history_advanced(server->history, columns.position);
 		pgbox_db_result_free(&result);
 		return 0;
 	}

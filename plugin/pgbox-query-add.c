@@ -1,6 +1,6 @@
 /* Adding mails to a mailbox: saving new messages, copying, uploading large
-   ones. Knows the parameters of sql/functions/mail-save.sql, mail-save-one.sql and
-   mail-copy.sql, nothing of lib-storage or libpq. */
+   ones. Knows what sql/queries/mail-save.sql and mail-copy.sql take, nothing of
+   lib-storage or libpq. */
 
 #include "lib.h"
 #include "array.h"
@@ -10,409 +10,169 @@
 #include "pgbox-message.h"
 #include "pgbox-query-mail.h"
 
-/* pgbox_db_param_array(), or for functions that take a single mail
-   pgbox_db_param_element() */
-typedef struct pgbox_db_array *
-param_add_t(struct pgbox_db_params *params, enum pgbox_db_array_type type);
+ARRAY_DEFINE_TYPE(save_part, struct pgbox_mail_save_part);
+ARRAY_DEFINE_TYPE(copy_keyword, struct pgbox_mail_copy_keyword);
 
-/* How one parameter is filled from a mail */
-struct new_mail_column {
-	enum pgbox_db_array_type type;
-	void (*add)(struct pgbox_db_array *array,
-		    const struct pgbox_new_mail *mail);
-};
-
-static void add_guid(struct pgbox_db_array *array,
-		     const struct pgbox_new_mail *mail)
+static struct pgbox_query_bytes bytes_of_str(const char *str)
 {
-	pgbox_db_array_add_text(array, mail->guid);
+	const struct pgbox_query_bytes bytes = {
+		.data = str,
+		.size = str == NULL ? 0 : strlen(str),
+	};
+
+	return bytes;
 }
-
-static void add_message_id(struct pgbox_db_array *array,
-			   const struct pgbox_new_mail *mail)
-{
-	if (mail->message_id == 0)
-		pgbox_db_array_add_null(array);
-	else
-		pgbox_db_array_add_int(array, mail->message_id);
-}
-
-static void add_data(struct pgbox_db_array *array,
-		     const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_bytes(array, mail->data,
-				 mail->data_size);
-}
-
-static void add_size(struct pgbox_db_array *array,
-		     const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->message->size);
-}
-
-static void add_header_size(struct pgbox_db_array *array,
-			    const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->message->header_size);
-}
-
-static void add_sha256(struct pgbox_db_array *array,
-		       const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_bytes(array, mail->sha256, sizeof(mail->sha256));
-}
-
-static void add_received(struct pgbox_db_array *array,
-			 const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->received);
-}
-
-static void add_saved(struct pgbox_db_array *array,
-		      const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->saved);
-}
-
-static void add_sent(struct pgbox_db_array *array,
-		     const struct pgbox_new_mail *mail)
-{
-	if (mail->message->has_sent)
-		pgbox_db_array_add_int(array, mail->message->sent);
-	else
-		pgbox_db_array_add_null(array);
-}
-
-static void add_sent_zone(struct pgbox_db_array *array,
-			  const struct pgbox_new_mail *mail)
-{
-	if (mail->message->has_sent)
-		pgbox_db_array_add_int(array, mail->message->sent_zone);
-	else
-		pgbox_db_array_add_null(array);
-}
-
-static void add_subject(struct pgbox_db_array *array,
-			const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_text(array, mail->message->subject);
-}
-
-static void add_from(struct pgbox_db_array *array,
-		     const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_text(array, mail->message->from);
-}
-
-static void add_to(struct pgbox_db_array *array,
-		   const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_text(array, mail->message->to);
-}
-
-static void add_cc(struct pgbox_db_array *array,
-		   const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_text(array, mail->message->cc);
-}
-
-static void add_message_id_header(struct pgbox_db_array *array,
-				  const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_text(array, mail->message->message_id);
-}
-
-static void add_mime_parts(struct pgbox_db_array *array,
-			   const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_bytes(array, mail->message->mime_parts->data,
-				 mail->message->mime_parts->used);
-}
-
-static void add_envelope(struct pgbox_db_array *array,
-			 const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_bytes(array, mail->message->envelope,
-				 strlen(mail->message->envelope));
-}
-
-static void add_bodystructure(struct pgbox_db_array *array,
-			      const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_bytes(array, mail->message->bodystructure,
-				 strlen(mail->message->bodystructure));
-}
-
-static void add_flags(struct pgbox_db_array *array,
-		      const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->flags);
-}
-
-static void add_uid(struct pgbox_db_array *array,
-		    const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->uid);
-}
-
-static void add_pop3_uidl(struct pgbox_db_array *array,
-			  const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_text(array, mail->pop3_uidl);
-}
-
-static void add_pop3_order(struct pgbox_db_array *array,
-			   const struct pgbox_new_mail *mail)
-{
-	if (mail->pop3_order == 0)
-		pgbox_db_array_add_null(array);
-	else
-		pgbox_db_array_add_int(array, mail->pop3_order);
-}
-
-static void add_flags_remove(struct pgbox_db_array *array,
-			     const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->flags_remove);
-}
-
-static void add_source_account(struct pgbox_db_array *array,
-			       const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->source.account_id);
-}
-
-static void add_source_mailbox(struct pgbox_db_array *array,
-			       const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->source.mailbox_id);
-}
-
-static void add_source_uid(struct pgbox_db_array *array,
-			   const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_int(array, mail->source_uid);
-}
-
-static void add_move(struct pgbox_db_array *array,
-		     const struct pgbox_new_mail *mail)
-{
-	pgbox_db_array_add_bool(array, mail->move);
-}
-
-/* p_guid ... p_pop3_order of mail_save() and mail_save_one() */
-static const struct new_mail_column save_columns[] = {
-	{ PGBOX_DB_ARRAY_TEXT, add_guid },
-	{ PGBOX_DB_ARRAY_INT8, add_message_id },
-	{ PGBOX_DB_ARRAY_BYTEA, add_data },
-	{ PGBOX_DB_ARRAY_INT8, add_size },
-	{ PGBOX_DB_ARRAY_INT8, add_header_size },
-	{ PGBOX_DB_ARRAY_BYTEA, add_sha256 },
-	{ PGBOX_DB_ARRAY_INT8, add_received },
-	{ PGBOX_DB_ARRAY_INT8, add_saved },
-	{ PGBOX_DB_ARRAY_INT8, add_sent },
-	{ PGBOX_DB_ARRAY_INT2, add_sent_zone },
-	{ PGBOX_DB_ARRAY_TEXT, add_subject },
-	{ PGBOX_DB_ARRAY_TEXT, add_from },
-	{ PGBOX_DB_ARRAY_TEXT, add_to },
-	{ PGBOX_DB_ARRAY_TEXT, add_cc },
-	{ PGBOX_DB_ARRAY_TEXT, add_message_id_header },
-	{ PGBOX_DB_ARRAY_BYTEA, add_mime_parts },
-	{ PGBOX_DB_ARRAY_BYTEA, add_envelope },
-	{ PGBOX_DB_ARRAY_BYTEA, add_bodystructure },
-	{ PGBOX_DB_ARRAY_INT2, add_flags },
-	{ PGBOX_DB_ARRAY_INT8, add_uid },
-	{ PGBOX_DB_ARRAY_TEXT, add_pop3_uidl },
-	{ PGBOX_DB_ARRAY_INT8, add_pop3_order },
-};
-
-/* p_source_account_id ... p_pop3_order of mail_copy() */
-static const struct new_mail_column copy_columns[] = {
-	{ PGBOX_DB_ARRAY_INT8, add_source_account },
-	{ PGBOX_DB_ARRAY_INT8, add_source_mailbox },
-	{ PGBOX_DB_ARRAY_INT8, add_source_uid },
-	{ PGBOX_DB_ARRAY_BOOL, add_move },
-	{ PGBOX_DB_ARRAY_INT2, add_flags },
-	{ PGBOX_DB_ARRAY_INT2, add_flags_remove },
-	{ PGBOX_DB_ARRAY_INT8, add_saved },
-	{ PGBOX_DB_ARRAY_INT8, add_uid },
-	{ PGBOX_DB_ARRAY_TEXT, add_pop3_uidl },
-	{ PGBOX_DB_ARRAY_INT8, add_pop3_order },
-};
 
 static void
-params_add_columns(struct pgbox_db_params *params, param_add_t *param_add,
-		   const struct new_mail_column *columns,
-		   unsigned int column_count,
-		   const struct pgbox_new_mail *mails, unsigned int count)
+save_row_set_message(struct pgbox_mail_save_mail *row,
+		     const struct pgbox_message *message)
 {
-	struct pgbox_db_array *array;
-	unsigned int i, j;
+	const char *const *keys = message->sort_keys;
 
-	for (i = 0; i < column_count; i++) {
-		array = param_add(params, columns[i].type);
-		for (j = 0; j < count; j++)
-			columns[i].add(array, &mails[j]);
+	row->size = message->size;
+	row->header_size = message->header_size;
+	row->has_sent_at = row->has_sent_zone = message->has_sent;
+	row->sent_at = message->sent;
+	row->sent_zone = message->sent_zone;
+	row->subject = message->subject;
+	row->from_header = message->from;
+	row->to_header = message->to;
+	row->cc_header = message->cc;
+	row->message_id_header = message->message_id;
+	row->mime_parts.data = message->mime_parts->data;
+	row->mime_parts.size = message->mime_parts->used;
+	row->envelope = bytes_of_str(message->envelope);
+	row->bodystructure = bytes_of_str(message->bodystructure);
+	row->sort_subject = bytes_of_str(keys[PGBOX_SORT_KEY_SUBJECT]);
+	row->sort_from = bytes_of_str(keys[PGBOX_SORT_KEY_FROM]);
+	row->sort_to = bytes_of_str(keys[PGBOX_SORT_KEY_TO]);
+	row->sort_cc = bytes_of_str(keys[PGBOX_SORT_KEY_CC]);
+	row->sort_display_from =
+		bytes_of_str(keys[PGBOX_SORT_KEY_DISPLAYFROM]);
+	row->sort_display_to = bytes_of_str(keys[PGBOX_SORT_KEY_DISPLAYTO]);
+}
+
+static void
+save_row_set(struct pgbox_mail_save_mail *row, const struct pgbox_new_mail *mail)
+{
+	row->guid = mail->guid;
+	row->message_id = mail->message_id;
+	row->data.data = mail->data;
+	row->data.size = mail->data_size;
+	row->sha256.data = mail->sha256;
+	row->sha256.size = sizeof(mail->sha256);
+	row->received_at = mail->received;
+	row->saved_at = mail->saved;
+	row->flags = mail->flags;
+	row->uid = mail->uid;
+	row->pop3_uidl = mail->pop3_uidl;
+	row->pop3_order = mail->pop3_order;
+	save_row_set_message(row, mail->message);
+}
+
+/* place: of the mail, from 1 */
+static void
+save_parts_add(ARRAY_TYPE(save_part) *rows, unsigned int place,
+	       const struct pgbox_message *message)
+{
+	const struct pgbox_message_part *part;
+	struct pgbox_mail_save_part *row;
+
+	array_foreach(&message->parts, part) {
+		row = array_append_space(rows);
+		row->part_message = place;
+		row->part_section = part->section;
+		row->part_media_type = part->media_type;
+		row->part_charset = part->charset;
+		row->part_encoding = part->encoding;
+		row->part_disposition = part->disposition;
+		row->part_filename = part->filename;
+		row->part_header_offset = part->header_offset;
+		row->part_header_size = part->header_size;
+		row->part_body_size = part->body_size;
+		row->part_body_lines = part->body_lines;
 	}
 }
 
-static void
-params_add_min_modseq(struct pgbox_db_params *params,
-		      const struct pgbox_new_mail *mails, unsigned int count)
+static uint64_t
+mails_min_modseq(const struct pgbox_new_mail *mails, unsigned int count)
 {
 	uint64_t min_modseq = 0;
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
 		min_modseq = I_MAX(min_modseq, mails[i].min_modseq);
-	pgbox_db_param_int8(params, min_modseq);
+	return min_modseq;
 }
 
-static void
-params_add_keywords(struct pgbox_db_params *params,
-		    const struct pgbox_new_mail *mails, unsigned int count)
+/* Nearly all deliveries and APPENDs are of this kind. */
+static int
+save_one(struct pgbox_db *db, pool_t pool, struct pgbox_mail_save_params *all,
+	 const struct pgbox_new_mail *mail, struct pgbox_db_result **result_r,
+	 struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_array *places, *names;
-	const char *const *keyword;
-	unsigned int i;
-
-	places = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT4);
-	names = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	for (i = 0; i < count; i++) {
-		if (mails[i].keywords == NULL)
-			continue;
-		for (keyword = mails[i].keywords; *keyword != NULL; keyword++) {
-			pgbox_db_array_add_int(places, i + 1);
-			pgbox_db_array_add_text(names, *keyword);
-		}
-	}
-}
-
-/* Of copies: what they have, and haven't, whatever their sources have */
-static void
-params_add_keyword_changes(struct pgbox_db_params *params,
-			   const struct pgbox_new_mail *mails,
-			   unsigned int count)
-{
-	struct pgbox_db_array *places, *names, *adds;
-	const char *const *keyword;
-	unsigned int i, add;
-
-	places = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT4);
-	names = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	adds = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BOOL);
-	for (i = 0; i < count; i++) {
-		for (add = 0; add <= 1; add++) {
-			keyword = add != 0 ? mails[i].keywords :
-				mails[i].keywords_remove;
-			for (; keyword != NULL && *keyword != NULL; keyword++) {
-				pgbox_db_array_add_int(places, i + 1);
-				pgbox_db_array_add_text(names, *keyword);
-				pgbox_db_array_add_bool(adds, add != 0);
-			}
-		}
-	}
-}
-
-/* Of a single mail: no places, and rarely any keywords */
-static void
-params_add_keywords_one(struct pgbox_db_params *params,
-			const struct pgbox_new_mail *mail)
-{
-	struct pgbox_db_array *names;
-	const char *const *keyword;
-
-	if (mail->keywords == NULL) {
-		pgbox_db_param_null(params);
-		return;
-	}
-	names = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	for (keyword = mail->keywords; *keyword != NULL; keyword++)
-		pgbox_db_array_add_text(names, *keyword);
-}
-
-/* places: whether to say which mail a part is of */
-static void
-params_add_parts(struct pgbox_db_params *params, bool places,
-		 const struct pgbox_new_mail *mails, unsigned int count)
-{
-	enum {
-		MESSAGE, SECTION, MEDIA_TYPE, CHARSET, ENCODING, DISPOSITION,
-		FILENAME, HEADER_OFFSET, HEADER_SIZE, BODY_SIZE, BODY_LINES,
-		COLUMN_COUNT
+	struct pgbox_mail_save_one_params values = {
+		.account_id = all->account_id,
+		.mailbox_id = all->mailbox_id,
+		.min_modseq = all->min_modseq,
+		.keyword = mail->keywords,
+		.mailbox_name = all->mailbox_name,
+		.text_wanted = all->text_wanted,
+		.sort_folding = all->sort_folding,
 	};
-	struct pgbox_db_array *columns[COLUMN_COUNT];
-	const struct pgbox_message_part *part;
-	unsigned int i;
+	ARRAY_TYPE(save_part) parts;
 
-	for (i = places ? MESSAGE : SECTION; i < COLUMN_COUNT; i++) {
-		columns[i] = pgbox_db_param_array(params,
-			i == MESSAGE || i == BODY_LINES ? PGBOX_DB_ARRAY_INT4 :
-			i >= HEADER_OFFSET ? PGBOX_DB_ARRAY_INT8 :
-			PGBOX_DB_ARRAY_TEXT);
-	}
-	for (i = 0; i < count; i++) {
-		array_foreach(&mails[i].message->parts, part) {
-			if (places) {
-				pgbox_db_array_add_int(columns[MESSAGE],
-						       i + 1);
-			}
-			pgbox_db_array_add_text(columns[SECTION], part->section);
-			pgbox_db_array_add_text(columns[MEDIA_TYPE],
-						part->media_type);
-			pgbox_db_array_add_text(columns[CHARSET], part->charset);
-			pgbox_db_array_add_text(columns[ENCODING],
-						part->encoding);
-			pgbox_db_array_add_text(columns[DISPOSITION],
-						part->disposition);
-			pgbox_db_array_add_text(columns[FILENAME],
-						part->filename);
-			pgbox_db_array_add_int(columns[HEADER_OFFSET],
-					       part->header_offset);
-			pgbox_db_array_add_int(columns[HEADER_SIZE],
-					       part->header_size);
-			pgbox_db_array_add_int(columns[BODY_SIZE],
-					       part->body_size);
-			pgbox_db_array_add_int(columns[BODY_LINES],
-					       part->body_lines);
-		}
-	}
-}
-
-static void
-params_add_sort_keys(struct pgbox_db_params *params, param_add_t *param_add,
-		     const struct pgbox_new_mail *mails, unsigned int count)
-{
-	struct pgbox_db_array *array;
-	const char *value;
-	unsigned int i, key;
-
-	pgbox_db_param_int4(params, pgbox_folding_get());
-	for (key = 0; key < PGBOX_SORT_KEY_COUNT; key++) {
-		array = param_add(params, PGBOX_DB_ARRAY_BYTEA);
-		for (i = 0; i < count; i++) {
-			value = mails[i].message->sort_keys[key];
-			pgbox_db_array_add_bytes(array, value, value == NULL ?
-						 0 : strlen(value));
-		}
-	}
+	save_row_set(&values.mail, mail);
+	p_array_init(&parts, pool, array_count(&mail->message->parts));
+	save_parts_add(&parts, 1, mail->message);
+	values.parts = array_get(&parts, &values.part_count);
+	return pgbox_exec_mail_save_one(db, &values, result_r, failure_r);
 }
 
 static int
-add_exec(struct pgbox_db *db, const struct pgbox_query *query,
-	 const struct pgbox_db_params *params, unsigned int count,
-	 struct pgbox_add_result *result_r, struct pgbox_db_failure *failure_r)
+save_many(struct pgbox_db *db, pool_t pool, struct pgbox_mail_save_params *all,
+	  const struct pgbox_new_mail *mails, unsigned int count,
+	  struct pgbox_db_result **result_r, struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_result *result;
+	struct pgbox_mail_save_mail *rows =
+		p_new(pool, struct pgbox_mail_save_mail, count);
+	ARRAY(struct pgbox_mail_save_keyword) keywords;
+	ARRAY_TYPE(save_part) parts;
+	struct pgbox_mail_save_keyword *keyword;
+	const char *const *name;
+	unsigned int i;
 
-	if (pgbox_db_exec(db, query, params, &result, failure_r) < 0)
-		return -1;
-	result_r->uid_validity = pgbox_db_result_int(result, 0, 0);
+	p_array_init(&keywords, pool, 8);
+	p_array_init(&parts, pool, count);
+	for (i = 0; i < count; i++) {
+		save_row_set(&rows[i], &mails[i]);
+		save_parts_add(&parts, i + 1, mails[i].message);
+		name = mails[i].keywords;
+		for (; name != NULL && *name != NULL; name++) {
+			keyword = array_append_space(&keywords);
+			keyword->keyword_message = i + 1;
+			keyword->keyword = *name;
+		}
+	}
+	all->mails = rows;
+	all->mail_count = count;
+	all->keywords = array_get(&keywords, &all->keyword_count);
+	all->parts = array_get(&parts, &all->part_count);
+	return pgbox_exec_mail_save(db, all, result_r, failure_r);
+}
+
+static void
+add_read(struct pgbox_db_result **result, unsigned int count,
+	 struct pgbox_add_result *result_r)
+{
+	struct pgbox_mail_save_columns columns;
+
+	pgbox_read_mail_save(*result, 0, &columns);
+	i_assert(columns.uids.count == count);
+	result_r->uid_validity = columns.uid_validity;
 	t_array_init(&result_r->uids, count);
-	pgbox_db_result_int_array(result, 0, 2, &result_r->uids);
-	i_assert(array_count(&result_r->uids) == count);
-	pgbox_db_result_free(&result);
-	return 0;
+	array_append(&result_r->uids, columns.uids.values, count);
+	pgbox_db_result_free(result);
 }
 
 int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
@@ -421,33 +181,55 @@ int pgbox_run_save(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		     struct pgbox_add_result *result_r,
 		     struct pgbox_db_failure *failure_r)
 {
-	/* the bytes of several messages are too much for the data stack, which
-	   never shrinks again */
-	pool_t pool = pool_alloconly_create("pgbox save", 16 * 1024);
-	struct pgbox_db_params *params = pgbox_db_params_create(pool);
-	bool one = count == 1;
-	param_add_t *param_add = one ? pgbox_db_param_element :
-		pgbox_db_param_array;
+	struct pgbox_mail_save_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.min_modseq = mails_min_modseq(mails, count),
+		.mailbox_name = mailbox_name,
+		.text_wanted = text_wanted,
+		.sort_folding = pgbox_folding_get(),
+	};
+	pool_t pool = pool_alloconly_create("pgbox save", 2048);
+	struct pgbox_db_result *result;
 	int ret;
 
-	pgbox_db_param_int8(params, id->account_id);
-	pgbox_db_param_int8(params, id->mailbox_id);
-	params_add_columns(params, param_add, save_columns,
-			   N_ELEMENTS(save_columns), mails, count);
-	params_add_min_modseq(params, mails, count);
-	if (one)
-		params_add_keywords_one(params, mails);
-	else
-		params_add_keywords(params, mails, count);
-	params_add_parts(params, !one, mails, count);
-	pgbox_db_param_text(params, mailbox_name);
-	pgbox_db_param_int4(params, text_wanted);
-	params_add_sort_keys(params, param_add, mails, count);
-	ret = add_exec(db, one ? &pgbox_query_mail_save_one :
-		       &pgbox_query_mail_save, params, count, result_r,
-		       failure_r);
+	ret = count == 1 ?
+		save_one(db, pool, &values, mails, &result, failure_r) :
+		save_many(db, pool, &values, mails, count, &result, failure_r);
 	pool_unref(&pool);
-	return ret;
+	if (ret < 0)
+		return -1;
+	add_read(&result, count, result_r);
+	return 0;
+}
+
+static void
+copy_row_set(struct pgbox_mail_copy_mail *row, const struct pgbox_new_mail *mail)
+{
+	row->source_account_id = mail->source.account_id;
+	row->source_mailbox_id = mail->source.mailbox_id;
+	row->source_uid = mail->source_uid;
+	row->move = mail->move;
+	row->flag_add = mail->flags;
+	row->flag_remove = mail->flags_remove;
+	row->saved_at = mail->saved;
+	row->uid = mail->uid;
+	row->pop3_uidl = mail->pop3_uidl;
+	row->pop3_order = mail->pop3_order;
+}
+
+static void
+copy_keywords_add(ARRAY_TYPE(copy_keyword) *rows, unsigned int place,
+		  const char *const *names, bool add)
+{
+	struct pgbox_mail_copy_keyword *row;
+
+	for (; names != NULL && *names != NULL; names++) {
+		row = array_append_space(rows);
+		row->keyword_message = place;
+		row->keyword = *names;
+		row->keyword_add = add;
+	}
 }
 
 int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
@@ -457,21 +239,36 @@ int pgbox_run_copy(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		     struct pgbox_db_failure *failure_r)
 {
 	pool_t pool = pool_alloconly_create("pgbox copy", 4 * 1024);
-	struct pgbox_db_params *params = pgbox_db_params_create(pool);
+	struct pgbox_mail_copy_mail *rows =
+		p_new(pool, struct pgbox_mail_copy_mail, count);
+	struct pgbox_mail_copy_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.mails = rows,
+		.mail_count = count,
+		.min_modseq = mails_min_modseq(mails, count),
+		.operation = operation,
+		.mailbox_name = mailbox_name,
+	};
+	ARRAY_TYPE(copy_keyword) keywords;
+	struct pgbox_db_result *result;
+	unsigned int i;
 	int ret;
 
-	pgbox_db_param_int8(params, id->account_id);
-	pgbox_db_param_int8(params, id->mailbox_id);
-	params_add_columns(params, pgbox_db_param_array, copy_columns,
-			   N_ELEMENTS(copy_columns), mails, count);
-	params_add_min_modseq(params, mails, count);
-	params_add_keyword_changes(params, mails, count);
-	pgbox_db_param_int8(params, operation);
-	pgbox_db_param_text(params, mailbox_name);
-	ret = add_exec(db, &pgbox_query_mail_copy, params, count, result_r,
-		       failure_r);
+	p_array_init(&keywords, pool, 8);
+	for (i = 0; i < count; i++) {
+		copy_row_set(&rows[i], &mails[i]);
+		copy_keywords_add(&keywords, i + 1, mails[i].keywords_remove,
+				  FALSE);
+		copy_keywords_add(&keywords, i + 1, mails[i].keywords, TRUE);
+	}
+	values.keywords = array_get(&keywords, &values.keyword_count);
+	ret = pgbox_exec_mail_copy(db, &values, &result, failure_r);
 	pool_unref(&pool);
-	return ret;
+	if (ret < 0)
+		return -1;
+	add_read(&result, count, result_r);
+	return 0;
 }
 
 /*
@@ -515,52 +312,48 @@ pgbox_upload_init(struct pgbox_db *db, int64_t account_id)
 static int
 upload_wait(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
 {
+	struct pgbox_upload_chunks_columns columns;
 	struct pgbox_db_result *result;
 
 	if (upload->sent == NULL)
 		return 0;
 	if (pgbox_db_exec_finish(&upload->sent, &result, failure_r) < 0)
 		return -1;
-	upload->message_id = pgbox_db_result_int(result, 0, 0);
+	pgbox_read_upload_chunks(result, 0, &columns);
+	upload->message_id = columns.message_id;
 	pgbox_db_result_free(&result);
 	return 0;
-}
-
-static struct pgbox_db_params *upload_get_params(struct pgbox_upload *upload)
-{
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-	unsigned int i;
-
-	pgbox_db_param_int8(params, upload->account_id);
-	if (upload->message_id == 0)
-		pgbox_db_param_null(params);
-	else
-		pgbox_db_param_int8(params, upload->message_id);
-	pgbox_db_param_int4(params, upload->next_n);
-	for (i = 0; i < UPLOAD_MAX_CHUNKS; i++) {
-		if (i >= upload->chunk_count) {
-			pgbox_db_param_null(params);
-			pgbox_db_param_null(params);
-			continue;
-		}
-		pgbox_db_param_int4(params, upload->chunks[i].size);
-		pgbox_db_param_bytea(params, upload->chunks[i].data->data,
-				     upload->chunks[i].data->used);
-	}
-	return params;
 }
 
 static int
 upload_send(struct pgbox_upload *upload, struct pgbox_db_failure *failure_r)
 {
+	struct pgbox_upload_chunks_params values;
+	const struct {
+		int64_t *size;
+		struct pgbox_query_bytes *data;
+	} chunks[UPLOAD_MAX_CHUNKS] = {
+		{ &values.size0, &values.data0 },
+		{ &values.size1, &values.data1 },
+		{ &values.size2, &values.data2 },
+		{ &values.size3, &values.data3 },
+	};
+	unsigned int i;
+
 	/* its answer has the id that all others need */
 	if (upload_wait(upload, failure_r) < 0)
 		return -1;
-	upload->sent = pgbox_db_exec_start(upload->db,
-					   &pgbox_query_upload_chunks,
-					   upload_get_params(upload),
-					   failure_r);
+
+	i_zero(&values);
+	values.account_id = upload->account_id;
+	values.message_id = upload->message_id;
+	values.n = upload->next_n;
+	for (i = 0; i < upload->chunk_count; i++) {
+		*chunks[i].size = upload->chunks[i].size;
+		chunks[i].data->data = upload->chunks[i].data->data;
+		chunks[i].data->size = upload->chunks[i].data->used;
+	}
+	upload->sent = pgbox_start_upload_chunks(upload->db, &values, failure_r);
 	upload->next_n += upload->chunk_count;
 	upload->chunk_count = 0;
 	return upload->sent != NULL ? 0 : -1;
@@ -611,15 +404,10 @@ int pgbox_run_upload_abort(struct pgbox_db *db, int64_t account_id,
 			     int64_t message_id,
 			     struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-	struct pgbox_db_result *result;
+	const struct pgbox_upload_abort_params values = {
+		.account_id = account_id,
+		.message_id = message_id,
+	};
 
-	pgbox_db_param_int8(params, account_id);
-	pgbox_db_param_int8(params, message_id);
-	if (pgbox_db_exec(db, &pgbox_query_upload_abort, params, &result,
-			  failure_r) < 0)
-		return -1;
-	pgbox_db_result_free(&result);
-	return 0;
+	return pgbox_exec_upload_abort(db, &values, NULL, failure_r);
 }

@@ -6,24 +6,13 @@
 #include "pgbox-query.h"
 #include "pgbox-query-mail.h"
 
-/* columns of mailbox-sync */
-enum {
-	SYNC_KIND,
-	SYNC_UID,
-	SYNC_MODSEQ,
-	SYNC_FLAGS,
-	SYNC_KEYWORD_IDS,
-	SYNC_GUID,
-	SYNC_NUMBERS,
-	SYNC_KEYWORD_NAMES,
-};
-/* values of SYNC_KIND */
+/* kinds of rows of mailbox-sync */
 enum {
 	SYNC_KIND_MAILBOX,
 	SYNC_KIND_MAIL,
 	SYNC_KIND_TOMBSTONE,
 };
-/* elements of SYNC_NUMBERS */
+/* its numbers */
 enum {
 	SYNC_NUMBER_UID_VALIDITY,
 	SYNC_NUMBER_UID_NEXT,
@@ -39,29 +28,14 @@ enum {
 };
 #define SYNC_EPOCH_PENDING -1
 
-static struct pgbox_db_params *
-mailbox_params(const struct pgbox_mailbox_id *id)
-{
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-
-	pgbox_db_param_int8(params, id->account_id);
-	pgbox_db_param_int8(params, id->mailbox_id);
-	return params;
-}
-
 static void
-sync_read_mailbox(const struct pgbox_db_result *result, pool_t pool,
+sync_read_mailbox(const struct pgbox_mailbox_sync_columns *row, pool_t pool,
 		  struct pgbox_sync_rows *rows)
 {
-	ARRAY_TYPE(pgbox_int64) numbers;
-	const int64_t *n;
+	const int64_t *n = row->numbers.values;
 	const char *const *names;
 
-	t_array_init(&numbers, SYNC_NUMBER_COUNT);
-	pgbox_db_result_int_array(result, 0, SYNC_NUMBERS, &numbers);
-	i_assert(array_count(&numbers) == SYNC_NUMBER_COUNT);
-	n = array_front(&numbers);
+	i_assert(row->numbers.count == SYNC_NUMBER_COUNT);
 
 	rows->exists = TRUE;
 	rows->epoch_pending = n[SYNC_NUMBER_EPOCH] == SYNC_EPOCH_PENDING;
@@ -75,48 +49,44 @@ sync_read_mailbox(const struct pgbox_db_result *result, pool_t pool,
 	rows->pop3_values = n[SYNC_NUMBER_POP3_VALUES] != 0;
 	rows->taken_recent_uid = n[SYNC_NUMBER_TAKEN_RECENT_UID];
 
-	names = pgbox_db_result_text_array(result, 0, SYNC_KEYWORD_NAMES);
-	for (; *names != NULL; names++) {
+	for (names = row->keyword_names; *names != NULL; names++) {
 		const char *name = p_strdup(pool, *names);
 		array_push_back(&rows->new_keywords, &name);
 	}
 }
 
 static void
-sync_read_mail(const struct pgbox_db_result *result, unsigned int row,
+sync_read_mail(const struct pgbox_mailbox_sync_columns *row,
 	       struct pgbox_sync_rows *rows)
 {
 	struct pgbox_sync_mail *mail = array_append_space(&rows->mails);
 
-	mail->uid = pgbox_db_result_int(result, row, SYNC_UID);
-	mail->modseq = pgbox_db_result_int(result, row, SYNC_MODSEQ);
-	mail->flags = pgbox_db_result_int(result, row, SYNC_FLAGS);
+	mail->uid = row->uid;
+	mail->modseq = row->modseq;
+	mail->flags = row->flags;
 	mail->keyword_idx = array_count(&rows->keyword_ids);
-	if (!pgbox_db_result_is_null(result, row, SYNC_KEYWORD_IDS)) {
-		pgbox_db_result_int_array(result, row, SYNC_KEYWORD_IDS,
-					  &rows->keyword_ids);
-	}
-	mail->keyword_count =
-		array_count(&rows->keyword_ids) - mail->keyword_idx;
+	mail->keyword_count = row->keyword_ids.count;
+	array_append(&rows->keyword_ids, row->keyword_ids.values,
+		     row->keyword_ids.count);
 }
 
 static void
-sync_read_tombstone(const struct pgbox_db_result *result, unsigned int row,
-		    pool_t pool, struct pgbox_sync_rows *rows)
+sync_read_tombstone(const struct pgbox_mailbox_sync_columns *row, pool_t pool,
+		    struct pgbox_sync_rows *rows)
 {
 	struct pgbox_sync_tombstone *tombstone =
 		array_append_space(&rows->tombstones);
 
-	tombstone->uid = pgbox_db_result_int(result, row, SYNC_UID);
-	tombstone->modseq = pgbox_db_result_int(result, row, SYNC_MODSEQ);
-	tombstone->guid = p_strdup(pool,
-				   pgbox_db_result_text(result, row, SYNC_GUID));
+	tombstone->uid = row->uid;
+	tombstone->modseq = row->modseq;
+	tombstone->guid = p_strdup(pool, row->guid);
 }
 
 static void
 sync_read(const struct pgbox_db_result *result, pool_t pool,
 	  struct pgbox_sync_rows *rows_r)
 {
+	struct pgbox_mailbox_sync_columns columns;
 	unsigned int row, count = pgbox_db_result_rows(result);
 
 	i_zero(rows_r);
@@ -126,15 +96,14 @@ sync_read(const struct pgbox_db_result *result, pool_t pool,
 	p_array_init(&rows_r->mails, pool, count);
 	p_array_init(&rows_r->keyword_ids, pool, 16);
 	p_array_init(&rows_r->tombstones, pool, 16);
-	T_BEGIN {
-		sync_read_mailbox(result, pool, rows_r);
-	} T_END;
-	for (row = 1; row < count; row++) T_BEGIN {
-		if (pgbox_db_result_int(result, row, SYNC_KIND) ==
-		    SYNC_KIND_MAIL)
-			sync_read_mail(result, row, rows_r);
+	for (row = 0; row < count; row++) T_BEGIN {
+		pgbox_read_mailbox_sync(result, row, &columns);
+		if (row == 0)
+			sync_read_mailbox(&columns, pool, rows_r);
+		else if (columns.kind == SYNC_KIND_MAIL)
+			sync_read_mail(&columns, rows_r);
 		else
-			sync_read_tombstone(result, row, pool, rows_r);
+			sync_read_tombstone(&columns, pool, rows_r);
 	} T_END;
 }
 
@@ -144,32 +113,20 @@ int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		     struct pgbox_sync_rows *rows_r,
 		     struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = mailbox_params(id);
+	const struct pgbox_mailbox_sync_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.modseq = position->modseq,
+		.uid_next = position->uid_next,
+		.keywords = position->keywords,
+		.epoch = position->epoch,
+		.take_recent = take_recent,
+	};
 	struct pgbox_db_result *result;
 
-	pgbox_db_param_int8(params, position->modseq);
-	pgbox_db_param_int8(params, position->uid_next);
-	pgbox_db_param_int4(params, position->keywords);
-	pgbox_db_param_int8(params, position->epoch);
-	pgbox_db_param_bool(params, take_recent);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_sync, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_mailbox_sync(db, &values, &result, failure_r) < 0)
 		return -1;
 	sync_read(result, pool, rows_r);
-	pgbox_db_result_free(&result);
-	return 0;
-}
-
-static int
-mailbox_run(struct pgbox_db *db, const struct pgbox_query *query,
-	    const struct pgbox_mailbox_id *id,
-	    struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_db_result *result;
-
-	if (pgbox_db_exec_repeatable(db, query, mailbox_params(id), &result,
-				     failure_r) < 0)
-		return -1;
 	pgbox_db_result_free(&result);
 	return 0;
 }
@@ -177,42 +134,35 @@ mailbox_run(struct pgbox_db *db, const struct pgbox_query *query,
 int pgbox_run_restart(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		      struct pgbox_db_failure *failure_r)
 {
-	return mailbox_run(db, &pgbox_query_mailbox_restart, id, failure_r);
+	const struct pgbox_mailbox_restart_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+	};
+
+	return pgbox_exec_mailbox_restart(db, &values, NULL, failure_r);
 }
 
 int pgbox_run_enter_epoch(struct pgbox_db *db,
 			  const struct pgbox_mailbox_id *id,
 			  struct pgbox_db_failure *failure_r)
 {
-	return mailbox_run(db, &pgbox_query_mailbox_enter_epoch, id,
-			   failure_r);
+	const struct pgbox_mailbox_enter_epoch_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+	};
+
+	return pgbox_exec_mailbox_enter_epoch(db, &values, NULL, failure_r);
 }
 
 /*
  * Changing
  */
 
-/* columns of mail-change and mail-flags-change */
-enum {
-	CHANGE_MODSEQ,
-	CHANGE_CHANGED,
-	CHANGE_CONFLICT_UIDS,
-	CHANGE_OLD_MODSEQ,
-	CHANGE_UID_VALIDITY,
-	CHANGE_UID_NEXT,
-	CHANGE_FIRST_RECENT_UID,
-	CHANGE_EPOCH,
-	CHANGE_KEYWORDS,
-	CHANGE_CHANGED_UIDS,
-	CHANGE_EXPUNGED_UIDS,
-	CHANGE_EXPUNGED_GUIDS,
-};
-
-/* The parameters of mail-change while they grow */
-struct change_params {
-	struct pgbox_db_array *first, *last, *add, *remove, *clear;
-	struct pgbox_db_array *keyword_range, *keyword, *keyword_add;
-	struct pgbox_db_array *expunge;
+/* The arrays of mail-change while they grow */
+struct change_arrays {
+	ARRAY(struct pgbox_mail_change_range) ranges;
+	ARRAY(struct pgbox_mail_change_keyword) keywords;
+	ARRAY_TYPE(pgbox_int64) expunge_uids;
 };
 
 static unsigned int keyword_count(const struct pgbox_mail_change *change)
@@ -251,86 +201,66 @@ static bool change_is_expunge_only(const struct pgbox_mail_change *change)
 }
 
 static void
-change_add_range(struct change_params *params,
+change_add_range(struct change_arrays *arrays,
 		 const struct pgbox_mail_change *first,
 		 const struct pgbox_mail_change *last)
 {
+	struct pgbox_mail_change_range *range =
+		array_append_space(&arrays->ranges);
 	const struct pgbox_keyword_change *keyword;
+	struct pgbox_mail_change_keyword *row;
 
-	pgbox_db_array_add_int(params->first, first->uid);
-	pgbox_db_array_add_int(params->last, last->uid);
-	pgbox_db_array_add_int(params->add, first->flags_add);
-	pgbox_db_array_add_int(params->remove, first->flags_remove);
-	pgbox_db_array_add_bool(params->clear, first->keywords_clear);
+	range->first = first->uid;
+	range->last = last->uid;
+	range->flag_add = first->flags_add;
+	range->flag_remove = first->flags_remove;
+	range->keyword_clear = first->keywords_clear;
 	if (!array_is_created(&first->keywords))
 		return;
 	array_foreach(&first->keywords, keyword) {
-		pgbox_db_array_add_int(params->keyword_range,
-				       pgbox_db_array_count(params->first));
-		pgbox_db_array_add_text(params->keyword, keyword->name);
-		pgbox_db_array_add_bool(params->keyword_add, keyword->add);
+		row = array_append_space(&arrays->keywords);
+		row->keyword_range = array_count(&arrays->ranges);
+		row->keyword = keyword->name;
+		row->keyword_add = keyword->add;
 	}
 }
 
 /* Neighbours that get the same become one range. */
 static void
-change_add_all(struct change_params *params,
+change_add_all(struct change_arrays *arrays,
 	       const ARRAY_TYPE(pgbox_mail_change) *changes)
 {
 	const struct pgbox_mail_change *change, *first = NULL, *last = NULL;
+	int64_t uid;
 
 	array_foreach(changes, change) {
-		if (change->expunge)
-			pgbox_db_array_add_int(params->expunge, change->uid);
+		if (change->expunge) {
+			uid = change->uid;
+			array_push_back(&arrays->expunge_uids, &uid);
+		}
 		if (first != NULL && change->adjoins &&
 		    last == change - 1 && changes_are_equal(last, change)) {
 			last = change;
 			continue;
 		}
 		if (first != NULL)
-			change_add_range(params, first, last);
+			change_add_range(arrays, first, last);
 		first = last = change_is_expunge_only(change) ? NULL : change;
 	}
 	if (first != NULL)
-		change_add_range(params, first, last);
+		change_add_range(arrays, first, last);
 }
 
 static void
-change_params_add(struct pgbox_db_params *params,
-		  const ARRAY_TYPE(pgbox_mail_change) *changes)
-{
-	struct change_params arrays;
-
-	/* in the order of the statement's parameters */
-	arrays.first = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	arrays.last = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	arrays.add = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT2);
-	arrays.remove = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT2);
-	arrays.clear = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BOOL);
-	arrays.keyword_range =
-		pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT4);
-	arrays.keyword = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	arrays.keyword_add =
-		pgbox_db_param_array(params, PGBOX_DB_ARRAY_BOOL);
-	arrays.expunge = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	change_add_all(&arrays, changes);
-}
-
-static void
-change_read_uids(const struct pgbox_db_result *result,
+change_read_uids(const struct pgbox_query_ints *uids,
 		 struct pgbox_change_result *result_r)
 {
-	ARRAY_TYPE(pgbox_int64) numbers;
-	const int64_t *n;
-	unsigned int i, count;
+	unsigned int i;
 
-	t_array_init(&numbers, 8);
-	pgbox_db_result_int_array(result, 0, CHANGE_CHANGED_UIDS, &numbers);
 	t_array_init(&result_r->changed_uids, 4);
-	n = array_get(&numbers, &count);
-	for (i = 0; i + 1 < count; i += 2) {
+	for (i = 0; i + 1 < uids->count; i += 2) {
 		seq_range_array_add_range(&result_r->changed_uids,
-					  n[i], n[i + 1]);
+					  uids->values[i], uids->values[i + 1]);
 	}
 }
 
@@ -342,25 +272,20 @@ tombstone_uid_cmp(const struct pgbox_sync_tombstone *tombstone1,
 }
 
 static void
-change_read_expunged(const struct pgbox_db_result *result,
+change_read_expunged(const struct pgbox_mail_change_columns *columns,
 		     struct pgbox_change_result *result_r)
 {
+	const struct pgbox_query_ints *uids = &columns->expunged_uids;
+	const char *const *guids = columns->expunged_guids;
 	struct pgbox_sync_tombstone *tombstone;
-	ARRAY_TYPE(pgbox_int64) uids;
-	const char *const *guids;
-	int64_t uid;
+	unsigned int i;
 
-	t_array_init(&uids, 8);
-	pgbox_db_result_int_array(result, 0, CHANGE_EXPUNGED_UIDS, &uids);
-	guids = pgbox_db_result_text_array(result, 0, CHANGE_EXPUNGED_GUIDS);
-	t_array_init(&result_r->expunged, array_count(&uids) + 1);
-	array_foreach_elem(&uids, uid) {
-		if (*guids == NULL)
-			break;
+	t_array_init(&result_r->expunged, uids->count + 1);
+	for (i = 0; i < uids->count && *guids != NULL; i++) {
 		tombstone = array_append_space(&result_r->expunged);
-		tombstone->uid = uid;
+		tombstone->uid = uids->values[i];
 		tombstone->modseq = result_r->modseq;
-		tombstone->guid = t_strdup(*guids++);
+		tombstone->guid = *guids++;
 	}
 	array_sort(&result_r->expunged, tombstone_uid_cmp);
 }
@@ -369,23 +294,23 @@ static void
 change_read(const struct pgbox_db_result *result,
 	    struct pgbox_change_result *result_r)
 {
+	struct pgbox_mail_change_columns columns;
+
+	pgbox_read_mail_change(result, 0, &columns);
 	result_r->known = TRUE;
-	result_r->modseq = pgbox_db_result_int(result, 0, CHANGE_MODSEQ);
-	result_r->changed = pgbox_db_result_bool(result, 0, CHANGE_CHANGED);
-	t_array_init(&result_r->conflict_uids, 8);
-	pgbox_db_result_int_array(result, 0, CHANGE_CONFLICT_UIDS,
-				  &result_r->conflict_uids);
-	result_r->old_modseq =
-		pgbox_db_result_int(result, 0, CHANGE_OLD_MODSEQ);
-	result_r->uid_validity =
-		pgbox_db_result_int(result, 0, CHANGE_UID_VALIDITY);
-	result_r->uid_next = pgbox_db_result_int(result, 0, CHANGE_UID_NEXT);
-	result_r->first_recent_uid =
-		pgbox_db_result_int(result, 0, CHANGE_FIRST_RECENT_UID);
-	result_r->epoch = pgbox_db_result_int(result, 0, CHANGE_EPOCH);
-	result_r->keywords = pgbox_db_result_int(result, 0, CHANGE_KEYWORDS);
-	change_read_uids(result, result_r);
-	change_read_expunged(result, result_r);
+	result_r->modseq = columns.modseq;
+	result_r->changed = columns.changed;
+	t_array_init(&result_r->conflict_uids, columns.conflict_uids.count + 1);
+	array_append(&result_r->conflict_uids, columns.conflict_uids.values,
+		     columns.conflict_uids.count);
+	result_r->old_modseq = columns.old_modseq;
+	result_r->uid_validity = columns.uid_validity;
+	result_r->uid_next = columns.uid_next;
+	result_r->first_recent_uid = columns.first_recent_uid;
+	result_r->epoch = columns.epoch;
+	result_r->keywords = columns.keywords;
+	change_read_uids(&columns.changed_uids, result_r);
+	change_read_expunged(&columns, result_r);
 }
 
 /* The everyday click, which has a shorter statement. */
@@ -398,13 +323,53 @@ changes_are_flags_of_one_mail(const ARRAY_TYPE(pgbox_mail_change) *changes)
 		!change->keywords_clear && keyword_count(change) == 0;
 }
 
-static void
-param_modseq_or_null(struct pgbox_db_params *params, uint64_t modseq)
+static int
+change_flags_of_one_mail(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+			 const struct pgbox_change_condition *condition,
+			 const struct pgbox_mail_change *change,
+			 int64_t operation, struct pgbox_db_result **result_r,
+			 struct pgbox_db_failure *failure_r)
 {
-	if (modseq == 0)
-		pgbox_db_param_null(params);
-	else
-		pgbox_db_param_int8(params, I_MIN(modseq, INT64_MAX));
+	const struct pgbox_mail_flags_change_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.max_modseq = I_MIN(condition->max_modseq, INT64_MAX),
+		.uid = change->uid,
+		.flag_add = change->flags_add,
+		.flag_remove = change->flags_remove,
+		.operation = operation,
+	};
+
+	return pgbox_exec_mail_flags_change(db, &values, result_r, failure_r);
+}
+
+static int
+change_mails(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+	     const struct pgbox_change_condition *condition,
+	     const ARRAY_TYPE(pgbox_mail_change) *changes, int64_t operation,
+	     struct pgbox_db_result **result_r,
+	     struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_mail_change_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.max_modseq = I_MIN(condition->max_modseq, INT64_MAX),
+		.expunge_flags = condition->expunge_flags,
+		.expunge_max_modseq =
+			I_MIN(condition->expunge_max_modseq, INT64_MAX),
+		.operation = operation,
+	};
+	struct change_arrays arrays;
+
+	t_array_init(&arrays.ranges, 8);
+	t_array_init(&arrays.keywords, 8);
+	t_array_init(&arrays.expunge_uids, 8);
+	change_add_all(&arrays, changes);
+	values.ranges = array_get(&arrays.ranges, &values.range_count);
+	values.keywords = array_get(&arrays.keywords, &values.keyword_count);
+	values.expunge_uid.values = array_get(&arrays.expunge_uids,
+					      &values.expunge_uid.count);
+	return pgbox_exec_mail_change(db, &values, result_r, failure_r);
 }
 
 int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
@@ -413,24 +378,16 @@ int pgbox_run_change(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		       int64_t operation, struct pgbox_change_result *result_r,
 		       struct pgbox_db_failure *failure_r)
 {
-	const struct pgbox_query *query = &pgbox_query_mail_change;
-	const struct pgbox_mail_change *change = array_front(changes);
-	struct pgbox_db_params *params = mailbox_params(id);
 	struct pgbox_db_result *result;
+	int ret;
 
-	param_modseq_or_null(params, condition->max_modseq);
-	if (changes_are_flags_of_one_mail(changes)) {
-		query = &pgbox_query_mail_flags_change;
-		pgbox_db_param_int8(params, change->uid);
-		pgbox_db_param_int2(params, change->flags_add);
-		pgbox_db_param_int2(params, change->flags_remove);
-	} else {
-		change_params_add(params, changes);
-		pgbox_db_param_int2(params, condition->expunge_flags);
-		param_modseq_or_null(params, condition->expunge_max_modseq);
-	}
-	pgbox_db_param_int8(params, operation);
-	if (pgbox_db_exec(db, query, params, &result, failure_r) < 0)
+	ret = changes_are_flags_of_one_mail(changes) ?
+		change_flags_of_one_mail(db, id, condition,
+					 array_front(changes), operation,
+					 &result, failure_r) :
+		change_mails(db, id, condition, changes, operation, &result,
+			     failure_r);
+	if (ret < 0)
 		return -1;
 	change_read(result, result_r);
 	pgbox_db_result_free(&result);
@@ -443,27 +400,25 @@ int pgbox_run_operation_done(struct pgbox_db *db,
 			       bool *done_r, struct pgbox_add_result *result_r,
 			       struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = mailbox_params(id);
-	struct pgbox_db_array *guids;
+	static const char *const none[] = { NULL };
+	const struct pgbox_operation_done_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.min_uid = operation->min_uid,
+		.min_modseq = operation->min_modseq,
+		.operation = operation->operation,
+		.guid = operation->guids == NULL ? none : operation->guids,
+	};
+	struct pgbox_operation_done_columns columns;
 	struct pgbox_db_result *result;
-	const char *const *guid;
 
-	pgbox_db_param_int8(params, operation->min_uid);
-	pgbox_db_param_int8(params, operation->min_modseq);
-	pgbox_db_param_int8(params, operation->operation);
-	guids = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	if (operation->guids != NULL) {
-		for (guid = operation->guids; *guid != NULL; guid++)
-			pgbox_db_array_add_text(guids, *guid);
-	}
-	if (pgbox_db_exec(db, &pgbox_query_operation_done, params, &result,
-			  failure_r) < 0)
+	if (pgbox_exec_operation_done(db, &values, &result, failure_r) < 0)
 		return -1;
-	*done_r = pgbox_db_result_bool(result, 0, 0);
-	result_r->uid_validity = pgbox_db_result_int(result, 0, 1);
-	t_array_init(&result_r->uids, 8);
-	if (!pgbox_db_result_is_null(result, 0, 2))
-		pgbox_db_result_int_array(result, 0, 2, &result_r->uids);
+	pgbox_read_operation_done(result, 0, &columns);
+	*done_r = columns.done;
+	result_r->uid_validity = columns.uid_validity;
+	t_array_init(&result_r->uids, columns.uids.count + 1);
+	array_append(&result_r->uids, columns.uids.values, columns.uids.count);
 	pgbox_db_result_free(&result);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* Binds parameters, runs statements and fills rows for pgbox-query-mailbox.h.
+/* Runs statements and fills rows for pgbox-query-mailbox.h.
    Knows nothing of lib-storage. */
 
 #include "pgbox-config.h"
@@ -6,66 +6,6 @@
 #include "array.h"
 #include "pgbox-query.h"
 #include "pgbox-query-mailbox.h"
-
-/* Columns of the queries mailbox_by_name and mailbox_list */
-enum mailbox_column {
-	COLUMN_MAILBOX_ID,
-	COLUMN_GUID,
-	COLUMN_SELECTABLE,
-	COLUMN_UID_VALIDITY,
-	COLUMN_UID_NEXT,
-	COLUMN_MODSEQ,
-	COLUMN_MESSAGES,
-	COLUMN_UNSEEN,
-	COLUMN_BYTES,
-	COLUMN_RECENT,
-	COLUMN_FIRST_RECENT_UID,
-	COLUMN_NAME,
-	COLUMN_EPOCH,
-	COLUMN_KEYWORDS,
-};
-
-static struct pgbox_db_params *params_create(int64_t account_id)
-{
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-
-	pgbox_db_param_int8(params, account_id);
-	return params;
-}
-
-static void param_int8_or_null(struct pgbox_db_params *params, uint64_t value)
-{
-	if (value == 0)
-		pgbox_db_param_null(params);
-	else
-		pgbox_db_param_int8(params, value);
-}
-
-/* For statements whose result says nothing */
-static int
-exec_void(struct pgbox_db *db, const struct pgbox_query *query,
-	  const struct pgbox_db_params *params,
-	  struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_db_result *result;
-
-	if (pgbox_db_exec(db, query, params, &result, failure_r) < 0)
-		return -1;
-	pgbox_db_result_free(&result);
-	return 0;
-}
-
-static const char *const *
-result_text_column(const struct pgbox_db_result *result, pool_t pool)
-{
-	unsigned int row, count = pgbox_db_result_rows(result);
-	const char **texts = p_new(pool, const char *, count + 1);
-
-	for (row = 0; row < count; row++)
-		texts[row] = p_strdup(pool, pgbox_db_result_text(result, row, 0));
-	return texts;
-}
 
 /*
  * Accounts
@@ -76,17 +16,18 @@ int pgbox_run_account_open(struct pgbox_db *db, const char *name,
 			     int64_t *account_id_r,
 			     struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
+	const struct pgbox_account_open_params values = {
+		.name = name,
+		.create = create,
+		.inbox = create_inbox,
+	};
+	struct pgbox_account_open_columns columns;
 	struct pgbox_db_result *result;
 
-	pgbox_db_param_text(params, name);
-	pgbox_db_param_bool(params, create);
-	pgbox_db_param_bool(params, create_inbox);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_account_open, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_account_open(db, &values, &result, failure_r) < 0)
 		return -1;
-	*account_id_r = pgbox_db_result_int(result, 0, 0);
+	pgbox_read_account_open(result, 0, &columns);
+	*account_id_r = columns.account_id;
 	pgbox_db_result_free(&result);
 	return 0;
 }
@@ -95,15 +36,18 @@ int pgbox_run_purge(struct pgbox_db *db, int64_t account_id,
 		      unsigned int retention_secs, unsigned int limit,
 		      uint64_t *removed_r, struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_purge_params values = {
+		.account_id = account_id,
+		.retention = retention_secs,
+		.max_messages = limit,
+	};
+	struct pgbox_purge_columns columns;
 	struct pgbox_db_result *result;
 
-	pgbox_db_param_int8(params, retention_secs);
-	pgbox_db_param_int4(params, limit);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_purge, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_purge(db, &values, &result, failure_r) < 0)
 		return -1;
-	*removed_r = pgbox_db_result_int(result, 0, 0);
+	pgbox_read_purge(result, 0, &columns);
+	*removed_r = columns.removed;
 	pgbox_db_result_free(&result);
 	return 0;
 }
@@ -116,31 +60,24 @@ static void
 mailbox_row_read(const struct pgbox_db_result *result, unsigned int row,
 		 pool_t pool, struct pgbox_mailbox_row *row_r)
 {
-	const unsigned char *guid;
-	size_t size;
+	struct pgbox_mailbox_list_columns columns;
 
+	pgbox_read_mailbox_list(result, row, &columns);
 	i_zero(row_r);
-	row_r->mailbox_id =
-		pgbox_db_result_int(result, row, COLUMN_MAILBOX_ID);
-	guid = pgbox_db_result_bytes(result, row, COLUMN_GUID, &size);
-	i_assert(size == sizeof(row_r->guid));
-	memcpy(row_r->guid, guid, sizeof(row_r->guid));
-	row_r->selectable =
-		pgbox_db_result_bool(result, row, COLUMN_SELECTABLE);
-	row_r->uid_validity =
-		pgbox_db_result_int(result, row, COLUMN_UID_VALIDITY);
-	row_r->uid_next = pgbox_db_result_int(result, row, COLUMN_UID_NEXT);
-	row_r->modseq = pgbox_db_result_int(result, row, COLUMN_MODSEQ);
-	row_r->messages = pgbox_db_result_int(result, row, COLUMN_MESSAGES);
-	row_r->unseen = pgbox_db_result_int(result, row, COLUMN_UNSEEN);
-	row_r->bytes = pgbox_db_result_int(result, row, COLUMN_BYTES);
-	row_r->recent = pgbox_db_result_int(result, row, COLUMN_RECENT);
-	row_r->first_recent_uid =
-		pgbox_db_result_int(result, row, COLUMN_FIRST_RECENT_UID);
-	row_r->name = p_strdup(pool, pgbox_db_result_text(result, row,
-							  COLUMN_NAME));
-	row_r->epoch = pgbox_db_result_int(result, row, COLUMN_EPOCH);
-	row_r->keywords = pgbox_db_result_int(result, row, COLUMN_KEYWORDS);
+	row_r->mailbox_id = columns.mailbox_id;
+	memcpy(row_r->guid, columns.guid, sizeof(row_r->guid));
+	row_r->selectable = columns.selectable;
+	row_r->uid_validity = columns.uid_validity;
+	row_r->uid_next = columns.uid_next;
+	row_r->modseq = columns.modseq;
+	row_r->messages = columns.messages;
+	row_r->unseen = columns.unseen;
+	row_r->bytes = columns.bytes;
+	row_r->recent = columns.recent;
+	row_r->first_recent_uid = columns.first_recent_uid;
+	row_r->name = p_strdup(pool, columns.name);
+	row_r->epoch = columns.epoch;
+	row_r->keywords = columns.keywords;
 }
 
 int pgbox_run_mailbox_by_name(struct pgbox_db *db, int64_t account_id,
@@ -148,13 +85,14 @@ int pgbox_run_mailbox_by_name(struct pgbox_db *db, int64_t account_id,
 				struct pgbox_mailbox_row *row_r,
 				struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_mailbox_by_name_params values = {
+		.account_id = account_id,
+		.name = name,
+	};
 	struct pgbox_db_result *result;
 	unsigned int count;
 
-	pgbox_db_param_text(params, name);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_by_name, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_mailbox_by_name(db, &values, &result, failure_r) < 0)
 		return -1;
 	count = pgbox_db_result_rows(result);
 	if (count > 0)
@@ -168,12 +106,13 @@ int pgbox_run_mailbox_list(struct pgbox_db *db, int64_t account_id,
 			     ARRAY_TYPE(pgbox_mailbox_row) *rows,
 			     struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_mailbox_list_params values = {
+		.account_id = account_id,
+	};
 	struct pgbox_db_result *result;
 	unsigned int row, count;
 
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_list, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_mailbox_list(db, &values, &result, failure_r) < 0)
 		return -1;
 	count = pgbox_db_result_rows(result);
 	for (row = 0; row < count; row++) {
@@ -190,25 +129,29 @@ int pgbox_run_mailbox_create(struct pgbox_db *db, int64_t account_id,
 			       uint64_t min_modseq,
 			       struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_mailbox_create_params values = {
+		.account_id = account_id,
+		.name = name,
+		.guid = guid,
+		.selectable = selectable,
+		.uid_validity = uid_validity,
+		.min_modseq = min_modseq,
+	};
 
-	pgbox_db_param_text(params, name);
-	pgbox_db_param_uuid(params, guid);
-	pgbox_db_param_bool(params, selectable);
-	param_int8_or_null(params, uid_validity);
-	param_int8_or_null(params, min_modseq);
-	return exec_void(db, &pgbox_query_mailbox_create, params, failure_r);
+	return pgbox_exec_mailbox_create(db, &values, NULL, failure_r);
 }
 
 int pgbox_run_mailbox_delete(struct pgbox_db *db, int64_t account_id,
 			       int64_t mailbox_id, const char *name,
 			       struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_mailbox_delete_params values = {
+		.account_id = account_id,
+		.mailbox_id = mailbox_id,
+		.name = name,
+	};
 
-	pgbox_db_param_int8(params, mailbox_id);
-	pgbox_db_param_text(params, name);
-	return exec_void(db, &pgbox_query_mailbox_delete, params, failure_r);
+	return pgbox_exec_mailbox_delete(db, &values, NULL, failure_r);
 }
 
 int pgbox_run_mailbox_rename(struct pgbox_db *db, int64_t account_id,
@@ -216,12 +159,14 @@ int pgbox_run_mailbox_rename(struct pgbox_db *db, int64_t account_id,
 			       bool leave_empty,
 			       struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_mailbox_rename_params values = {
+		.account_id = account_id,
+		.old_name = old_name,
+		.new_name = new_name,
+		.leave_empty = leave_empty,
+	};
 
-	pgbox_db_param_text(params, old_name);
-	pgbox_db_param_text(params, new_name);
-	pgbox_db_param_bool(params, leave_empty);
-	return exec_void(db, &pgbox_query_mailbox_rename, params, failure_r);
+	return pgbox_exec_mailbox_rename(db, &values, NULL, failure_r);
 }
 
 int pgbox_run_mailbox_update(struct pgbox_db *db, int64_t account_id,
@@ -229,33 +174,34 @@ int pgbox_run_mailbox_update(struct pgbox_db *db, int64_t account_id,
 			       const struct pgbox_mailbox_change *change,
 			       struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_mailbox_update_params values = {
+		.account_id = account_id,
+		.mailbox_id = mailbox_id,
+		.uid_validity = change->uid_validity,
+		.min_uid_next = change->min_uid_next,
+		.min_first_recent_uid = change->min_first_recent_uid,
+		.min_modseq = change->min_modseq,
+		.guid = guid_128_is_empty(change->guid) ? NULL : change->guid,
+	};
 
-	pgbox_db_param_int8(params, mailbox_id);
-	param_int8_or_null(params, change->uid_validity);
-	param_int8_or_null(params, change->min_uid_next);
-	param_int8_or_null(params, change->min_first_recent_uid);
-	param_int8_or_null(params, change->min_modseq);
-	if (guid_128_is_empty(change->guid))
-		pgbox_db_param_null(params);
-	else
-		pgbox_db_param_uuid(params, change->guid);
-	return exec_void(db, &pgbox_query_mailbox_update, params, failure_r);
+	return pgbox_exec_mailbox_update(db, &values, NULL, failure_r);
 }
 
 int pgbox_run_mailbox_first_saved(struct pgbox_db *db, int64_t account_id,
 				    int64_t mailbox_id, time_t *first_saved_r,
 				    struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_mailbox_first_saved_params values = {
+		.account_id = account_id,
+		.mailbox_id = mailbox_id,
+	};
+	struct pgbox_mailbox_first_saved_columns columns;
 	struct pgbox_db_result *result;
 
-	pgbox_db_param_int8(params, mailbox_id);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_mailbox_first_saved, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_mailbox_first_saved(db, &values, &result, failure_r) < 0)
 		return -1;
-	*first_saved_r = pgbox_db_result_is_null(result, 0, 0) ? (time_t)-1 :
-		pgbox_db_result_int(result, 0, 0);
+	pgbox_read_mailbox_first_saved(result, 0, &columns);
+	*first_saved_r = columns.has_saved_at ? columns.saved_at : (time_t)-1;
 	pgbox_db_result_free(&result);
 	return 0;
 }
@@ -269,14 +215,24 @@ int pgbox_run_subscription_list(struct pgbox_db *db, int64_t account_id,
 				  const char *const **names_r,
 				  struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_subscription_list_params values = {
+		.account_id = account_id,
+		.user_name = user_name,
+	};
+	struct pgbox_subscription_list_columns columns;
 	struct pgbox_db_result *result;
+	const char **names;
+	unsigned int row, count;
 
-	pgbox_db_param_text(params, user_name);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_subscription_list, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_subscription_list(db, &values, &result, failure_r) < 0)
 		return -1;
-	*names_r = result_text_column(result, pool);
+	count = pgbox_db_result_rows(result);
+	names = p_new(pool, const char *, count + 1);
+	for (row = 0; row < count; row++) {
+		pgbox_read_subscription_list(result, row, &columns);
+		names[row] = p_strdup(pool, columns.name);
+	}
+	*names_r = names;
 	pgbox_db_result_free(&result);
 	return 0;
 }
@@ -286,17 +242,14 @@ int pgbox_run_subscription_set(struct pgbox_db *db, int64_t account_id,
 				 bool subscribe,
 				 struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
-	struct pgbox_db_result *result;
+	const struct pgbox_subscription_set_params values = {
+		.account_id = account_id,
+		.user_name = user_name,
+		.name = name,
+		.subscribe = subscribe,
+	};
 
-	pgbox_db_param_text(params, user_name);
-	pgbox_db_param_text(params, name);
-	pgbox_db_param_bool(params, subscribe);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_subscription_set, params,
-				     &result, failure_r) < 0)
-		return -1;
-	pgbox_db_result_free(&result);
-	return 0;
+	return pgbox_exec_subscription_set(db, &values, NULL, failure_r);
 }
 
 /*
@@ -309,26 +262,28 @@ int pgbox_run_attribute_get(struct pgbox_db *db, int64_t account_id,
 			      struct pgbox_attribute_value *value_r,
 			      struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_attribute_get_params values = {
+		.account_id = account_id,
+		.mailbox_id = mailbox_id,
+		.user_name = user_name,
+		.key = key,
+	};
+	struct pgbox_attribute_get_columns columns;
 	struct pgbox_db_result *result;
-	const unsigned char *data;
 	unsigned char *copy;
 	unsigned int count;
 
-	pgbox_db_param_int8(params, mailbox_id);
-	pgbox_db_param_text(params, user_name);
-	pgbox_db_param_text(params, key);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_attribute_get, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_attribute_get(db, &values, &result, failure_r) < 0)
 		return -1;
 	i_zero(value_r);
 	count = pgbox_db_result_rows(result);
 	if (count > 0) {
-		data = pgbox_db_result_bytes(result, 0, 0, &value_r->size);
-		copy = p_malloc(pool, value_r->size + 1);
-		memcpy(copy, data, value_r->size);
+		pgbox_read_attribute_get(result, 0, &columns);
+		copy = p_malloc(pool, columns.value.size + 1);
+		memcpy(copy, columns.value.data, columns.value.size);
 		value_r->data = copy;
-		value_r->changed_at = pgbox_db_result_int(result, 0, 1);
+		value_r->size = columns.value.size;
+		value_r->changed_at = columns.changed_at;
 	}
 	pgbox_db_result_free(&result);
 	return count > 0 ? 1 : 0;
@@ -340,16 +295,26 @@ int pgbox_run_attribute_list(struct pgbox_db *db, int64_t account_id,
 			       const char *const **keys_r,
 			       struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
+	const struct pgbox_attribute_list_params values = {
+		.account_id = account_id,
+		.mailbox_id = mailbox_id,
+		.user_name = user_name,
+		.prefix = prefix,
+	};
+	struct pgbox_attribute_list_columns columns;
 	struct pgbox_db_result *result;
+	const char **keys;
+	unsigned int row, count;
 
-	pgbox_db_param_int8(params, mailbox_id);
-	pgbox_db_param_text(params, user_name);
-	pgbox_db_param_text(params, prefix);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_attribute_list, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_attribute_list(db, &values, &result, failure_r) < 0)
 		return -1;
-	*keys_r = result_text_column(result, pool);
+	count = pgbox_db_result_rows(result);
+	keys = p_new(pool, const char *, count + 1);
+	for (row = 0; row < count; row++) {
+		pgbox_read_attribute_list(result, row, &columns);
+		keys[row] = p_strdup(pool, columns.key);
+	}
+	*keys_r = keys;
 	pgbox_db_result_free(&result);
 	return 0;
 }
@@ -359,31 +324,23 @@ int pgbox_run_attribute_set(struct pgbox_db *db, int64_t account_id,
 			    const ARRAY_TYPE(pgbox_attribute_change) *changes,
 			    struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params = params_create(account_id);
-	struct pgbox_db_array *users, *keys, *values, *times;
+	struct pgbox_attribute_set_params values = {
+		.account_id = account_id,
+		.mailbox_id = mailbox_id,
+	};
+	ARRAY(struct pgbox_attribute_set_change) rows;
 	const struct pgbox_attribute_change *change;
-	struct pgbox_db_result *result;
+	struct pgbox_attribute_set_change *row;
 
-	pgbox_db_param_int8(params, mailbox_id);
-	users = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	keys = pgbox_db_param_array(params, PGBOX_DB_ARRAY_TEXT);
-	values = pgbox_db_param_array(params, PGBOX_DB_ARRAY_BYTEA);
-	times = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
+	t_array_init(&rows, array_count(changes));
 	array_foreach(changes, change) {
-		pgbox_db_array_add_text(users, change->user_name);
-		pgbox_db_array_add_text(keys, change->key);
-		pgbox_db_array_add_bytes(values, change->value.data,
-					 change->value.size);
-		if (change->value.changed_at == 0)
-			pgbox_db_array_add_null(times);
-		else {
-			pgbox_db_array_add_int(times,
-					       change->value.changed_at);
-		}
+		row = array_append_space(&rows);
+		row->user_name = change->user_name;
+		row->key = change->key;
+		row->value.data = change->value.data;
+		row->value.size = change->value.size;
+		row->changed_at = change->value.changed_at;
 	}
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_attribute_set, params,
-				     &result, failure_r) < 0)
-		return -1;
-	pgbox_db_result_free(&result);
-	return 0;
+	values.changes = array_get(&rows, &values.change_count);
+	return pgbox_exec_attribute_set(db, &values, NULL, failure_r);
 }

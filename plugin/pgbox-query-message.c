@@ -8,42 +8,6 @@
 #include "pgbox-query.h"
 #include "pgbox-query-message.h"
 
-/* Columns of message-info, message-info-expunged and message-mails */
-enum info_column {
-	INFO_UID,
-	INFO_MESSAGE_ID,
-	INFO_GUID,
-	INFO_SIZE,
-	INFO_HEADER_SIZE,
-	INFO_RECEIVED,
-	INFO_SAVED,
-	INFO_SENT,
-	INFO_SENT_ZONE,
-	INFO_MIME_PARTS,
-	INFO_ENVELOPE,
-	INFO_BODYSTRUCTURE,
-	INFO_POP3_UIDL,
-	INFO_POP3_ORDER,
-	/* of message-mails only */
-	INFO_IS_FRAME,
-	INFO_DATA,
-};
-
-/* Columns of message-headers and message-bodies */
-enum chunk_column {
-	CHUNK_MESSAGE_ID,
-	CHUNK_NUMBER,
-	CHUNK_SIZE,
-	CHUNK_IS_FRAME,
-	CHUNK_DATA,
-};
-
-/* Columns of message-range */
-enum range_column {
-	RANGE_IS_FRAME,
-	RANGE_DATA,
-};
-
 struct pgbox_message_chunks {
 	/* own */
 	struct pgbox_db_result *result;
@@ -60,58 +24,56 @@ set_broken_row(const struct pgbox_query *query, const char *what,
 }
 
 static const char *
-info_bytes_to_str(const struct pgbox_db_result *result, unsigned int row,
-		  enum info_column column, pool_t pool)
+bytes_to_str(pool_t pool, const struct pgbox_query_bytes *bytes)
 {
-	const unsigned char *data;
-	size_t size;
-
-	data = pgbox_db_result_bytes(result, row, column, &size);
-	return data == NULL ? NULL : p_strndup(pool, data, size);
+	return bytes->data == NULL ? NULL :
+		p_strndup(pool, bytes->data, bytes->size);
 }
 
 static int
-info_from_row(const struct pgbox_db_result *result, unsigned int row,
-	      pool_t pool, struct pgbox_message_info *info_r)
+info_from_columns(const struct pgbox_message_info_columns *columns, pool_t pool,
+		  struct pgbox_message_info *info_r)
 {
-	int64_t uid = pgbox_db_result_int(result, row, INFO_UID);
-	int64_t size = pgbox_db_result_int(result, row, INFO_SIZE);
-	int64_t header_size =
-		pgbox_db_result_int(result, row, INFO_HEADER_SIZE);
-	int64_t order = pgbox_db_result_int(result, row, INFO_POP3_ORDER);
-	const unsigned char *parts;
-
-	if (uid <= 0 || uid > UINT32_MAX || header_size < 0 ||
-	    size < header_size || order < 0 || order > UINT32_MAX)
+	if (columns->uid <= 0 || columns->uid > UINT32_MAX ||
+	    columns->header_size < 0 || columns->size < columns->header_size ||
+	    columns->pop3_order < 0 || columns->pop3_order > UINT32_MAX)
 		return -1;
 
 	i_zero(info_r);
-	info_r->uid = uid;
-	info_r->message_id = pgbox_db_result_int(result, row, INFO_MESSAGE_ID);
-	info_r->guid = p_strdup(pool, pgbox_db_result_text(result, row,
-							   INFO_GUID));
-	info_r->size = size;
-	info_r->header_size = header_size;
-	info_r->received = pgbox_db_result_int(result, row, INFO_RECEIVED);
-	info_r->saved = pgbox_db_result_is_null(result, row, INFO_SAVED) ?
-		(time_t)-1 : pgbox_db_result_int(result, row, INFO_SAVED);
-	info_r->has_sent = !pgbox_db_result_is_null(result, row, INFO_SENT);
-	info_r->sent = pgbox_db_result_int(result, row, INFO_SENT);
-	info_r->sent_zone = pgbox_db_result_int(result, row, INFO_SENT_ZONE);
+	info_r->uid = columns->uid;
+	info_r->message_id = columns->message_id;
+	info_r->guid = p_strdup(pool, columns->guid);
+	info_r->size = columns->size;
+	info_r->header_size = columns->header_size;
+	info_r->received = columns->received_at;
+	info_r->saved = columns->has_saved_at ? columns->saved_at : (time_t)-1;
+	info_r->has_sent = columns->has_sent_at;
+	info_r->sent = columns->sent_at;
+	info_r->sent_zone = columns->sent_zone_minutes;
 
-	parts = pgbox_db_result_bytes(result, row, INFO_MIME_PARTS,
-				      &info_r->mime_parts_size);
+	info_r->mime_parts_size = columns->mime_parts.size;
 	if (info_r->mime_parts_size > 0) {
-		info_r->mime_parts = p_memdup(pool, parts,
+		info_r->mime_parts = p_memdup(pool, columns->mime_parts.data,
 					      info_r->mime_parts_size);
 	}
-	info_r->envelope = info_bytes_to_str(result, row, INFO_ENVELOPE, pool);
-	info_r->bodystructure =
-		info_bytes_to_str(result, row, INFO_BODYSTRUCTURE, pool);
-	info_r->pop3_uidl = p_strdup(pool, pgbox_db_result_text(result, row,
-							INFO_POP3_UIDL));
-	info_r->pop3_order = order;
+	info_r->envelope = bytes_to_str(pool, &columns->envelope);
+	info_r->bodystructure = bytes_to_str(pool, &columns->bodystructure);
+	info_r->pop3_uidl = p_strdup(pool, columns->pop3_uidl);
+	info_r->pop3_order = columns->pop3_order;
 	return 0;
+}
+
+/* Returns them on the data stack. */
+static struct pgbox_query_ints uids_to_ints(const ARRAY_TYPE(pgbox_uids) *uids)
+{
+	struct pgbox_query_ints ints = { .count = array_count(uids) };
+	int64_t *values = t_new(int64_t, ints.count + 1);
+	unsigned int i;
+
+	for (i = 0; i < ints.count; i++)
+		values[i] = *array_idx(uids, i);
+	ints.values = values;
+	return ints;
 }
 
 int pgbox_message_read_infos(struct pgbox_db *db, int64_t account_id,
@@ -122,33 +84,31 @@ int pgbox_message_read_infos(struct pgbox_db *db, int64_t account_id,
 			     ARRAY_TYPE(pgbox_message_info) *infos,
 			     struct pgbox_db_failure *failure_r)
 {
-	const struct pgbox_query *query =
-		source == PGBOX_MESSAGE_SOURCE_MAILBOX ?
-		&pgbox_query_message_info : &pgbox_query_message_info_expunged;
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-	struct pgbox_db_array *array;
+	const struct pgbox_message_info_params values = {
+		.account_id = account_id,
+		.mailbox_id = mailbox_id,
+		.uids = uids_to_ints(uids),
+		.max_bytes = max_bytes,
+	};
+	bool expunged = source == PGBOX_MESSAGE_SOURCE_EXPUNGED;
+	struct pgbox_message_info_columns columns;
 	struct pgbox_db_result *result;
 	unsigned int row, rows;
-	uint32_t uid;
 
-	pgbox_db_param_int8(params, account_id);
-	pgbox_db_param_int8(params, mailbox_id);
-	array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	array_foreach_elem(uids, uid)
-		pgbox_db_array_add_int(array, uid);
-	pgbox_db_param_int8(params, max_bytes);
-
-	if (pgbox_db_exec_repeatable(db, query, params, &result, failure_r) < 0)
+	if ((expunged ?
+	     pgbox_exec_message_info_expunged(db, &values, &result, failure_r) :
+	     pgbox_exec_message_info(db, &values, &result, failure_r)) < 0)
 		return -1;
 	rows = pgbox_db_result_rows(result);
 	for (row = 0; row < rows; row++) {
-		struct pgbox_message_info *info = array_append_space(infos);
-
-		if (info_from_row(result, row, pool, info) < 0) {
+		pgbox_read_message_info(result, row, &columns);
+		if (info_from_columns(&columns, pool,
+				      array_append_space(infos)) < 0) {
 			array_pop_back(infos);
-			set_broken_row(query, "impossible UID or size",
-				       failure_r);
+			set_broken_row(expunged ?
+				       &pgbox_query_message_info_expunged :
+				       &pgbox_query_message_info,
+				       "impossible UID or size", failure_r);
 			break;
 		}
 	}
@@ -160,41 +120,29 @@ int pgbox_message_read_refcount(struct pgbox_db *db, int64_t account_id,
 				int64_t message_id, unsigned int *count_r,
 				struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
+	const struct pgbox_message_refcount_params values = {
+		.account_id = account_id,
+		.message_id = message_id,
+	};
+	struct pgbox_message_refcount_columns columns;
 	struct pgbox_db_result *result;
 
-	pgbox_db_param_int8(params, account_id);
-	pgbox_db_param_int8(params, message_id);
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_refcount, params,
-				     &result, failure_r) < 0)
+	if (pgbox_exec_message_refcount(db, &values, &result, failure_r) < 0)
 		return -1;
-	*count_r = pgbox_db_result_rows(result) == 0 ? 0 :
-		pgbox_db_result_int(result, 0, 0);
+	pgbox_read_message_refcount(result, 0, &columns);
+	*count_r = columns.mails;
 	pgbox_db_result_free(&result);
 	return 0;
 }
 
-static const struct pgbox_query *
-chunks_get_query(enum pgbox_message_extent extent)
+static void
+chunks_params(int64_t account_id, const ARRAY_TYPE(pgbox_int64) *message_ids,
+	      struct pgbox_message_bodies_params *values_r)
 {
-	return extent == PGBOX_MESSAGE_EXTENT_HEADER ?
-		&pgbox_query_message_headers : &pgbox_query_message_bodies;
-}
-
-static struct pgbox_db_params *
-chunks_get_params(int64_t account_id, const ARRAY_TYPE(pgbox_int64) *message_ids)
-{
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-	struct pgbox_db_array *array;
-	int64_t message_id;
-
-	pgbox_db_param_int8(params, account_id);
-	array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	array_foreach_elem(message_ids, message_id)
-		pgbox_db_array_add_int(array, message_id);
-	return params;
+	i_zero(values_r);
+	values_r->account_id = account_id;
+	values_r->message_ids.values =
+		array_get(message_ids, &values_r->message_ids.count);
 }
 
 static struct pgbox_message_chunks *
@@ -213,11 +161,13 @@ int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
 			      struct pgbox_message_chunks **chunks_r,
 			      struct pgbox_db_failure *failure_r)
 {
+	struct pgbox_message_bodies_params values;
 	struct pgbox_db_result *result;
 
-	if (pgbox_db_exec_repeatable(db, chunks_get_query(extent),
-				     chunks_get_params(account_id, message_ids),
-				     &result, failure_r) < 0)
+	chunks_params(account_id, message_ids, &values);
+	if ((extent == PGBOX_MESSAGE_EXTENT_HEADER ?
+	     pgbox_exec_message_headers(db, &values, &result, failure_r) :
+	     pgbox_exec_message_bodies(db, &values, &result, failure_r)) < 0)
 		return -1;
 	*chunks_r = chunks_create(result);
 	return 0;
@@ -228,11 +178,13 @@ pgbox_message_start_chunks(struct pgbox_db *db, int64_t account_id,
 			   const ARRAY_TYPE(pgbox_int64) *message_ids,
 			   enum pgbox_message_extent extent)
 {
+	struct pgbox_message_bodies_params values;
 	struct pgbox_db_failure failure;
 
-	return pgbox_db_exec_start(db, chunks_get_query(extent),
-				   chunks_get_params(account_id, message_ids),
-				   &failure);
+	chunks_params(account_id, message_ids, &values);
+	return extent == PGBOX_MESSAGE_EXTENT_HEADER ?
+		pgbox_start_message_headers(db, &values, &failure) :
+		pgbox_start_message_bodies(db, &values, &failure);
 }
 
 int pgbox_message_finish_chunks(struct pgbox_db_started **started,
@@ -250,22 +202,21 @@ int pgbox_message_finish_chunks(struct pgbox_db_started **started,
 bool pgbox_message_chunks_next(struct pgbox_message_chunks *chunks,
 			       struct pgbox_message_chunk *chunk_r)
 {
+	struct pgbox_message_bodies_columns columns;
 	unsigned int row = chunks->next_row;
 
 	if (row >= pgbox_db_result_rows(chunks->result))
 		return FALSE;
 	chunks->next_row++;
 
+	pgbox_read_message_bodies(chunks->result, row, &columns);
 	i_zero(chunk_r);
-	chunk_r->message_id =
-		pgbox_db_result_int(chunks->result, row, CHUNK_MESSAGE_ID);
-	chunk_r->offset = PGBOX_CHUNK_BYTES *
-		(uoff_t)pgbox_db_result_int(chunks->result, row, CHUNK_NUMBER);
-	chunk_r->size = pgbox_db_result_int(chunks->result, row, CHUNK_SIZE);
-	chunk_r->is_frame =
-		pgbox_db_result_bool(chunks->result, row, CHUNK_IS_FRAME);
-	chunk_r->data = pgbox_db_result_bytes(chunks->result, row, CHUNK_DATA,
-					      &chunk_r->data_size);
+	chunk_r->message_id = columns.message_id;
+	chunk_r->offset = PGBOX_CHUNK_BYTES * (uoff_t)columns.n;
+	chunk_r->size = columns.size;
+	chunk_r->is_frame = columns.is_frame;
+	chunk_r->data = columns.data.data;
+	chunk_r->data_size = columns.data.size;
 	return TRUE;
 }
 
@@ -280,24 +231,18 @@ void pgbox_message_chunks_free(struct pgbox_message_chunks **_chunks)
 	i_free(chunks);
 }
 
-static struct pgbox_db_params *
-mails_get_params(const struct pgbox_message_request *request)
+static void
+mails_params(const struct pgbox_message_request *request,
+	     struct pgbox_message_mails_params *values_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-	struct pgbox_db_array *array;
-	uint32_t uid;
-
 	i_assert(request->max_message_bytes <= PGBOX_CHUNK_BYTES);
 
-	pgbox_db_param_int8(params, request->account_id);
-	pgbox_db_param_int8(params, request->mailbox_id);
-	array = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	array_foreach_elem(request->uids, uid)
-		pgbox_db_array_add_int(array, uid);
-	pgbox_db_param_int8(params, request->max_bytes);
-	pgbox_db_param_int8(params, request->max_message_bytes);
-	return params;
+	i_zero(values_r);
+	values_r->account_id = request->account_id;
+	values_r->mailbox_id = request->mailbox_id;
+	values_r->uids = uids_to_ints(request->uids);
+	values_r->max_bytes = request->max_bytes;
+	values_r->max_message_bytes = request->max_message_bytes;
 }
 
 int pgbox_message_read_mails(struct pgbox_db *db,
@@ -305,11 +250,11 @@ int pgbox_message_read_mails(struct pgbox_db *db,
 			     struct pgbox_message_chunks **chunks_r,
 			     struct pgbox_db_failure *failure_r)
 {
+	struct pgbox_message_mails_params values;
 	struct pgbox_db_result *result;
 
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_mails,
-				     mails_get_params(request), &result,
-				     failure_r) < 0)
+	mails_params(request, &values);
+	if (pgbox_exec_message_mails(db, &values, &result, failure_r) < 0)
 		return -1;
 	*chunks_r = chunks_create(result);
 	return 0;
@@ -319,50 +264,51 @@ struct pgbox_db_started *
 pgbox_message_start_mails(struct pgbox_db *db,
 			  const struct pgbox_message_request *request)
 {
+	struct pgbox_message_mails_params values;
 	struct pgbox_db_failure failure;
 
-	return pgbox_db_exec_start(db, &pgbox_query_message_mails,
-				   mails_get_params(request), &failure);
+	mails_params(request, &values);
+	return pgbox_start_message_mails(db, &values, &failure);
 }
 
 bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
 			      struct pgbox_message_info *info_r,
 			      struct pgbox_message_chunk *chunk_r)
 {
-	const struct pgbox_db_result *result = chunks->result;
+	struct pgbox_message_mails_columns columns;
 	unsigned int row = chunks->next_row;
 
-	if (row >= pgbox_db_result_rows(result) ||
-	    info_from_row(result, row, pool, info_r) < 0)
+	if (row >= pgbox_db_result_rows(chunks->result))
+		return FALSE;
+	pgbox_read_message_mails(chunks->result, row, &columns);
+	if (info_from_columns(&columns.message_info, pool, info_r) < 0)
 		return FALSE;
 	chunks->next_row++;
 
 	i_zero(chunk_r);
 	chunk_r->message_id = info_r->message_id;
 	chunk_r->size = info_r->size;
-	chunk_r->is_frame = pgbox_db_result_bool(result, row, INFO_IS_FRAME);
-	chunk_r->data = pgbox_db_result_bytes(result, row, INFO_DATA,
-					      &chunk_r->data_size);
+	chunk_r->is_frame = columns.is_frame;
+	chunk_r->data = columns.data.data;
+	chunk_r->data_size = columns.data.size;
 	return TRUE;
 }
 
-static struct pgbox_db_params *
-range_get_params(const struct pgbox_message_range *range)
+static void
+range_params(const struct pgbox_message_range *range,
+	     struct pgbox_message_range_params *values_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
 	unsigned int start = range->offset % PGBOX_CHUNK_BYTES;
 
 	i_assert(range->size > 0 && range->size <= PGBOX_CHUNK_BYTES - start);
 
-	pgbox_db_param_int8(params, range->account_id);
-	pgbox_db_param_int8(params, range->message_id);
-	pgbox_db_param_int4(params, range->offset / PGBOX_CHUNK_BYTES);
-	pgbox_db_param_int4(params, start + 1);
-	pgbox_db_param_int4(params, range->size);
-	pgbox_db_param_int4(params,
-			    pgbox_chunk_frame_prefix(start + range->size));
-	return params;
+	i_zero(values_r);
+	values_r->account_id = range->account_id;
+	values_r->message_id = range->message_id;
+	values_r->n = range->offset / PGBOX_CHUNK_BYTES;
+	values_r->first_byte = start + 1;
+	values_r->bytes = range->size;
+	values_r->frame_bytes = pgbox_chunk_frame_prefix(start + range->size);
 }
 
 int pgbox_message_read_range(struct pgbox_db *db,
@@ -370,11 +316,11 @@ int pgbox_message_read_range(struct pgbox_db *db,
 			     struct pgbox_message_chunks **chunks_r,
 			     struct pgbox_db_failure *failure_r)
 {
+	struct pgbox_message_range_params values;
 	struct pgbox_db_result *result;
 
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_message_range,
-				     range_get_params(range), &result,
-				     failure_r) < 0)
+	range_params(range, &values);
+	if (pgbox_exec_message_range(db, &values, &result, failure_r) < 0)
 		return -1;
 	*chunks_r = chunks_create(result);
 	return 0;
@@ -384,10 +330,11 @@ struct pgbox_db_started *
 pgbox_message_start_range(struct pgbox_db *db,
 			  const struct pgbox_message_range *range)
 {
+	struct pgbox_message_range_params values;
 	struct pgbox_db_failure failure;
 
-	return pgbox_db_exec_start(db, &pgbox_query_message_range,
-				   range_get_params(range), &failure);
+	range_params(range, &values);
+	return pgbox_start_message_range(db, &values, &failure);
 }
 
 /* Decodes the beginning of a chunk, and copies what is behind start. */
@@ -416,22 +363,21 @@ int pgbox_message_range_get(const struct pgbox_message_chunks *chunks,
 			    unsigned char *dest,
 			    struct pgbox_db_failure *failure_r)
 {
-	const struct pgbox_db_result *result = chunks->result;
-	const unsigned char *data;
-	size_t data_size;
+	struct pgbox_message_range_columns columns;
 	const char *error;
 
-	if (pgbox_db_result_rows(result) == 0)
+	if (pgbox_db_result_rows(chunks->result) == 0)
 		return 0;
-	data = pgbox_db_result_bytes(result, 0, RANGE_DATA, &data_size);
-	if (!pgbox_db_result_bool(result, 0, RANGE_IS_FRAME)) {
-		if (data_size < range->size)
+	pgbox_read_message_range(chunks->result, 0, &columns);
+	if (!columns.is_frame) {
+		if (columns.data.size < range->size)
 			return 0;
-		memcpy(dest, data, range->size);
+		memcpy(dest, columns.data.data, range->size);
 		return 1;
 	}
-	if (range_decode(data, data_size, range->offset % PGBOX_CHUNK_BYTES,
-			 range->size, dest, &error) < 0) {
+	if (range_decode(columns.data.data, columns.data.size,
+			 range->offset % PGBOX_CHUNK_BYTES, range->size, dest,
+			 &error) < 0) {
 		set_broken_row(&pgbox_query_message_range, error, failure_r);
 		return -1;
 	}

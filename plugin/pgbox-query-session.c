@@ -18,22 +18,18 @@ static void session_params(struct pgbox_db_params *params, void *context)
 	struct pgbox_history_position seen;
 
 	pgbox_history_read(history, &seen);
-	pgbox_db_param_int8(params, seen.system_identifier);
-	pgbox_db_param_int4(params, seen.timeline);
-	pgbox_db_param_lsn(params, seen.position);
-	pgbox_db_param_int8(params, seen.epoch);
-	pgbox_db_param_int8(params, seen.raised_at);
+
+	const struct pgbox_session_begin_params values = {
+		.system_identifier = seen.system_identifier,
+		.timeline = seen.timeline,
+		.position = seen.position,
+		.epoch = seen.epoch,
+		.raised_at = seen.raised_at,
+	};
+	pgbox_bind_session_begin(params, &values);
 }
 
-/* columns of session-begin */
-enum {
-	SESSION_HISTORY,
-	SESSION_SCHEMA_VERSION,
-	SESSION_POSITION,
-	SESSION_BACKEND_PID,
-};
-
-/* of SESSION_HISTORY */
+/* what session_begin() says */
 enum {
 	HISTORY_SYSTEM_IDENTIFIER,
 	HISTORY_TIMELINE,
@@ -44,25 +40,19 @@ enum {
 
 static void
 session_history_seen(struct pgbox_history *history,
-		     const struct pgbox_db_result *result)
+		     const struct pgbox_session_begin_columns *columns)
 {
 	struct pgbox_history_position seen;
-	ARRAY_TYPE(pgbox_int64) numbers;
-	int64_t position = pgbox_db_result_int(result, 0, SESSION_POSITION);
-	const int64_t *n;
-	unsigned int count;
+	const int64_t *n = columns->history.values;
 
-	t_array_init(&numbers, HISTORY_COUNT);
-	pgbox_db_result_int_array(result, 0, SESSION_HISTORY, &numbers);
-	n = array_get(&numbers, &count);
-	if (count != HISTORY_COUNT) {
-		pgbox_history_advanced(history, position);
+	if (columns->history.count != HISTORY_COUNT) {
+		pgbox_history_advanced(history, columns->position);
 		return;
 	}
 	i_zero(&seen);
 	seen.system_identifier = n[HISTORY_SYSTEM_IDENTIFIER];
 	seen.timeline = n[HISTORY_TIMELINE];
-	seen.position = position;
+	seen.position = columns->position;
 	seen.epoch = n[HISTORY_EPOCH];
 	seen.raised_at = n[HISTORY_RAISED_AT];
 	pgbox_history_seen(history, &seen);
@@ -73,13 +63,14 @@ session_begun(struct pgbox_db *db, const struct pgbox_db_result *result,
 	      void *context, const char **error_r)
 {
 	struct pgbox_history *history = context;
-	int64_t version =
-		pgbox_db_result_int(result, 0, SESSION_SCHEMA_VERSION);
+	struct pgbox_session_begin_columns columns;
+	int64_t version;
 
-	pgbox_db_set_backend_pid(db, pgbox_db_result_int(result, 0,
-						SESSION_BACKEND_PID));
+	pgbox_read_session_begin(result, 0, &columns);
+	version = columns.schema_version;
+	pgbox_db_set_backend_pid(db, columns.backend_pid);
 	if (version == PGBOX_SCHEMA_VERSION) {
-		session_history_seen(history, result);
+		session_history_seen(history, &columns);
 		return 0;
 	}
 	*error_r = t_strdup_printf(
@@ -132,15 +123,7 @@ void pgbox_query_session_init(struct pgbox_db *db,
 int pgbox_run_history_lost(struct pgbox_db *db, uint64_t epoch,
 			   struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
-	struct pgbox_db_result *result;
+	const struct pgbox_history_lost_params values = { .epoch = epoch };
 
-	pgbox_db_param_int8(params, epoch);
-	/* the second time the epoch is another one */
-	if (pgbox_db_exec_repeatable(db, &pgbox_query_history_lost, params,
-				     &result, failure_r) < 0)
-		return -1;
-	pgbox_db_result_free(&result);
-	return 0;
+	return pgbox_exec_history_lost(db, &values, NULL, failure_r);
 }

@@ -18,25 +18,26 @@ int pgbox_run_text_claim(struct pgbox_db *db,
 			 ARRAY_TYPE(pgbox_text_claim) *claims,
 			 struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
+	const struct pgbox_text_claim_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.max_uid = max_uid,
+		.bodies = bodies,
+		.limit = limit,
+		.max_bytes = max_bytes,
+	};
+	struct pgbox_text_claim_columns columns;
 	struct pgbox_db_result *result;
 	struct pgbox_text_claim *claim;
 	unsigned int row;
 
-	pgbox_db_param_int8(params, id->account_id);
-	pgbox_db_param_int8(params, id->mailbox_id);
-	pgbox_db_param_int8(params, max_uid);
-	pgbox_db_param_bool(params, bodies);
-	pgbox_db_param_int4(params, limit);
-	pgbox_db_param_int8(params, max_bytes);
-	if (pgbox_db_exec(db, &pgbox_query_text_claim, params, &result,
-			  failure_r) < 0)
+	if (pgbox_exec_text_claim(db, &values, &result, failure_r) < 0)
 		return -1;
 	for (row = 0; row < pgbox_db_result_rows(result); row++) {
+		pgbox_read_text_claim(result, row, &columns);
 		claim = array_append_space(claims);
-		claim->message_id = pgbox_db_result_int(result, row, 0);
-		claim->uid = pgbox_db_result_int(result, row, 1);
+		claim->message_id = columns.message_id;
+		claim->uid = columns.uid;
 	}
 	pgbox_db_result_free(&result);
 	return 0;
@@ -46,49 +47,46 @@ int pgbox_run_text_queued(struct pgbox_db *db,
 			  const struct pgbox_mailbox_id *id, bool bodies,
 			  bool *queued_r, struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
+	const struct pgbox_text_queued_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+		.bodies = bodies,
+	};
+	struct pgbox_text_queued_columns columns;
 	struct pgbox_db_result *result;
 
-	pgbox_db_param_int8(params, id->account_id);
-	pgbox_db_param_int8(params, id->mailbox_id);
-	pgbox_db_param_bool(params, bodies);
-	if (pgbox_db_exec(db, &pgbox_query_text_queued, params, &result,
-			  failure_r) < 0)
+	if (pgbox_exec_text_queued(db, &values, &result, failure_r) < 0)
 		return -1;
-	*queued_r = pgbox_db_result_bool(result, 0, 0);
+	pgbox_read_text_queued(result, 0, &columns);
+	*queued_r = columns.queued;
 	pgbox_db_result_free(&result);
 	return 0;
 }
 
 static void
-text_item_from_row(const struct pgbox_db_result *result, unsigned int row,
-		   pool_t pool, struct pgbox_text_item *item_r)
+text_item_from_columns(const struct pgbox_text_next_columns *columns, pool_t pool,
+		       struct pgbox_text_item *item_r)
 {
-	enum { ACCOUNT_ID, MESSAGE_ID, SIZE, BODIES, FAILED, MIME_PARTS, DATA };
-	const unsigned char *data, *parts;
 	unsigned char *octets;
 	const char *error;
-	size_t size;
 
 	i_zero(item_r);
-	item_r->account_id = pgbox_db_result_int(result, row, ACCOUNT_ID);
-	item_r->message_id = pgbox_db_result_int(result, row, MESSAGE_ID);
-	item_r->size = pgbox_db_result_int(result, row, SIZE);
-	item_r->want_body = pgbox_db_result_bool(result, row, BODIES);
-	item_r->failed = pgbox_db_result_bool(result, row, FAILED);
-	parts = pgbox_db_result_bytes(result, row, MIME_PARTS,
-				      &item_r->mime_parts_size);
+	item_r->account_id = columns->account_id;
+	item_r->message_id = columns->message_id;
+	item_r->size = columns->size;
+	item_r->want_body = columns->bodies;
+	item_r->failed = columns->failed;
+	item_r->mime_parts_size = columns->mime_parts.size;
 	if (item_r->mime_parts_size > 0) {
-		item_r->mime_parts = p_memdup(pool, parts,
+		item_r->mime_parts = p_memdup(pool, columns->mime_parts.data,
 					      item_r->mime_parts_size);
 	}
-	data = pgbox_db_result_bytes(result, row, DATA, &size);
-	if (data == NULL)
+	if (columns->data.data == NULL)
 		return;
 	octets = p_malloc(pool, item_r->size);
 	/* who reads it in ranges gets the error */
-	if (pgbox_chunk_decode(data, size, size < item_r->size, octets,
+	if (pgbox_chunk_decode(columns->data.data, columns->data.size,
+			       columns->data.size < item_r->size, octets,
 			       item_r->size, &error) == 0)
 		item_r->data = octets;
 }
@@ -98,78 +96,61 @@ int pgbox_run_text_next(struct pgbox_db *db, unsigned int limit,
 			ARRAY_TYPE(pgbox_text_item) *items,
 			struct pgbox_db_failure *failure_r)
 {
-	struct pgbox_db_params *params =
-		pgbox_db_params_create(pool_datastack_create());
+	const struct pgbox_text_next_params values = {
+		.limit = limit,
+		.bytes = max_bytes,
+	};
+	struct pgbox_text_next_columns columns;
 	struct pgbox_db_result *result;
 	unsigned int row;
 
-	pgbox_db_param_int4(params, limit);
-	pgbox_db_param_int8(params, max_bytes);
-	if (pgbox_db_exec(db, &pgbox_query_text_next, params, &result,
-			  failure_r) < 0)
+	if (pgbox_exec_text_next(db, &values, &result, failure_r) < 0)
 		return -1;
 	for (row = 0; row < pgbox_db_result_rows(result); row++) {
-		text_item_from_row(result, row, pool,
-				   array_append_space(items));
+		pgbox_read_text_next(result, row, &columns);
+		text_item_from_columns(&columns, pool,
+				       array_append_space(items));
 	}
 	pgbox_db_result_free(&result);
 	return 0;
 }
 
 static void
-params_add_texts(struct pgbox_db_params *params,
-		 const struct pgbox_text_row *rows, unsigned int count)
+text_row_set(struct pgbox_text_store_text *row_r,
+	     const struct pgbox_text_row *row)
 {
-	enum { HEADER, FIELDS, BODY = FIELDS + PGBOX_TEXT_FIELD_COUNT, ERROR,
-	       COLUMN_COUNT };
-	struct pgbox_db_array *columns[COLUMN_COUNT];
-	const struct pgbox_message_text *text;
-	unsigned int i, field;
+	const struct pgbox_message_text *text = row->text;
+	string_t *const *fields = text->fields;
 
-	for (i = 0; i < COLUMN_COUNT; i++) {
-		columns[i] = pgbox_db_param_array(params,
-						  PGBOX_DB_ARRAY_TEXT);
-	}
-	for (i = 0; i < count; i++) {
-		text = rows[i].text;
-		pgbox_db_array_add_text(columns[HEADER], text->header == NULL ?
-					NULL : str_c(text->header));
-		for (field = 0; field < PGBOX_TEXT_FIELD_COUNT; field++) {
-			pgbox_db_array_add_text(columns[FIELDS + field],
-						str_c(text->fields[field]));
-		}
-		pgbox_db_array_add_text(columns[BODY], text->body == NULL ?
-					NULL : str_c(text->body));
-		pgbox_db_array_add_text(columns[ERROR], text->error);
-	}
+	row_r->account_id = row->account_id;
+	row_r->message_id = row->message_id;
+	row_r->header = text->header == NULL ? NULL : str_c(text->header);
+	row_r->from_field = str_c(fields[PGBOX_TEXT_FIELD_FROM]);
+	row_r->to_field = str_c(fields[PGBOX_TEXT_FIELD_TO]);
+	row_r->cc_field = str_c(fields[PGBOX_TEXT_FIELD_CC]);
+	row_r->bcc_field = str_c(fields[PGBOX_TEXT_FIELD_BCC]);
+	row_r->subject_field = str_c(fields[PGBOX_TEXT_FIELD_SUBJECT]);
+	row_r->message_id_field = str_c(fields[PGBOX_TEXT_FIELD_MESSAGE_ID]);
+	row_r->body = text->body == NULL ? NULL : str_c(text->body);
+	row_r->error = text->error;
 }
 
 int pgbox_run_text_store(struct pgbox_db *db,
 			 const struct pgbox_text_row *rows, unsigned int count,
 			 struct pgbox_db_failure *failure_r)
 {
-	/* too large for the data stack, which never shrinks again */
-	pool_t pool = pool_alloconly_create("pgbox text store", 16 * 1024);
-	struct pgbox_db_params *params = pgbox_db_params_create(pool);
-	struct pgbox_db_array *accounts, *ids;
-	struct pgbox_db_result *result;
+	struct pgbox_text_store_text *texts =
+		t_new(struct pgbox_text_store_text, count);
+	const struct pgbox_text_store_params values = {
+		.texts = texts,
+		.text_count = count,
+		.folding = pgbox_folding_get(),
+	};
 	unsigned int i;
-	int ret;
 
-	accounts = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
 	for (i = 0; i < count; i++)
-		pgbox_db_array_add_int(accounts, rows[i].account_id);
-	ids = pgbox_db_param_array(params, PGBOX_DB_ARRAY_INT8);
-	for (i = 0; i < count; i++)
-		pgbox_db_array_add_int(ids, rows[i].message_id);
-	params_add_texts(params, rows, count);
-	pgbox_db_param_int4(params, pgbox_folding_get());
-	ret = pgbox_db_exec(db, &pgbox_query_text_store, params, &result,
-			    failure_r);
-	if (ret == 0)
-		pgbox_db_result_free(&result);
-	pool_unref(&pool);
-	return ret;
+		text_row_set(&texts[i], &rows[i]);
+	return pgbox_exec_text_store(db, &values, NULL, failure_r);
 }
 
 static int int64_cmp(const int64_t *i1, const int64_t *i2)

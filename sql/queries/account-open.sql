@@ -1,7 +1,12 @@
--- $1 account name, $2 create it if it is missing, $3 create its INBOX too
--- Columns: account_id.
+-- Repeatable: the second run finds what the first one has made.
+-- Parameters:
+--   name text
+--   create boolean: if it is missing
+--   inbox boolean: create its INBOX too
+-- Columns:
+--   account_id bigint or null: if it is missing
 select coalesce(
     -- a new connection would have to load PL/pgSQL for the function
-    (select a.account_id from pgbox.account a where a.name = $1),
-    pgbox.account_open($1, $2, $3)
-)
+    (select a.account_id from pgbox.account a where a.name = :name),
+    pgbox.account_open(:parameters)
+) as account_id

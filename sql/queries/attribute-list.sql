@@ -1,9 +1,15 @@
--- $1 account, $2 mailbox, $3 user name or '' for shared entries, $4 prefix
--- Columns: key.
+-- Repeatable: it only reads.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   user_name text: '' for shared entries
+--   prefix text
+-- Columns:
+--   key text
 select a.key
 from pgbox.mailbox_attribute a
-where a.account_id = $1
-    and a.mailbox_id = $2
-    and a.user_name = $3
-    and starts_with(a.key, $4)
+where a.account_id = :account_id
+    and a.mailbox_id = :mailbox_id
+    and a.user_name = :user_name
+    and starts_with(a.key, :prefix)
 order by a.key

@@ -1,3 +1,10 @@
--- $1 account, $2 mailbox, for each entry $3 user name or '' for a shared one,
--- $4 key, $5 value or null to remove it, $6 time of the change or null
-select pgbox.attribute_set($1, $2, $3, $4, $5, $6)
+-- Repeatable: the second run sets the same again.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   change: rows
+--     user_name text: '' for a shared entry
+--     key text
+--     value bytea or null: to remove it
+--     changed_at bigint, 0 for null: seconds since 1970; null is now
+select pgbox.attribute_set(:parameters)

@@ -1,3 +1,5 @@
 -- The local index of this frontend has seen more of the epoch than there is.
--- $1 epoch
-select pgbox.history_lost($1)
+-- Repeatable: the second time the epoch is another one.
+-- Parameters:
+--   epoch bigint
+select pgbox.history_lost(:parameters)

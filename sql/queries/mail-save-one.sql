@@ -1,13 +1,16 @@
--- Parameters: see the function.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   mail: one row of mail-save
+--   min_modseq bigint
+--   keyword text[] or null
+--   part: rows of mail-save without part_message
+--   mailbox_name text or null
+--   text_wanted integer
+--   sort_folding integer
 -- Columns: those of mail-save.
 select
-    s.r_uid_validity,
-    s.r_modseq,
-    s.r_uids
-from pgbox.mail_save_one(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22, $23, $24, $25, $26, $27, $28, $29, $30,
-    $31, $32, $33, $34, $35, $36, $37, $38, $39, $40,
-    $41, $42, $43, $44, $45
-) s
+    s.r_uid_validity as uid_validity,
+    s.r_modseq as modseq,
+    s.r_uids as uids
+from pgbox.mail_save_one(:parameters) s

@@ -1,13 +1,60 @@
--- Parameters: see the function.
--- Columns: UIDVALIDITY, MODSEQ, UIDs.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   mail: rows
+--     guid text
+--     message_id bigint, 0 for null: of an upload
+--     data bytea or null: what is stored, if it wasn't uploaded
+--     size bigint
+--     header_size bigint
+--     sha256 bytea
+--     received_at bigint: as all times, seconds since 1970
+--     saved_at bigint
+--     sent_at bigint or null
+--     sent_zone smallint or null: minutes
+--     subject text or null
+--     from_header text or null
+--     to_header text or null
+--     cc_header text or null
+--     message_id_header text or null
+--     mime_parts bytea
+--     envelope bytea
+--     bodystructure bytea
+--     flags smallint
+--     uid bigint: wanted, or 0
+--     pop3_uidl text or null
+--     pop3_order bigint, 0 for null
+--     sort_subject bytea or null
+--     sort_from bytea or null
+--     sort_to bytea or null
+--     sort_cc bytea or null
+--     sort_display_from bytea or null
+--     sort_display_to bytea or null
+--   min_modseq bigint
+--   keyword: rows
+--     keyword_message integer: place of the mail, from 1
+--     keyword text
+--   part: rows
+--     part_message integer: place of the mail, from 1
+--     part_section text
+--     part_media_type text
+--     part_charset text or null
+--     part_encoding text or null
+--     part_disposition text or null
+--     part_filename text or null
+--     part_header_offset bigint
+--     part_header_size bigint
+--     part_body_size bigint
+--     part_body_lines integer
+--   mailbox_name text or null
+--   text_wanted integer
+--   sort_folding integer
+-- Columns:
+--   uid_validity bigint
+--   modseq bigint
+--   uids bigint[]
 select
-    s.r_uid_validity,
-    s.r_modseq,
-    s.r_uids
-from pgbox.mail_save(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22, $23, $24, $25, $26, $27, $28, $29, $30,
-    $31, $32, $33, $34, $35, $36, $37, $38, $39, $40,
-    $41, $42, $43, $44, $45, $46, $47
-) s
+    s.r_uid_validity as uid_validity,
+    s.r_modseq as modseq,
+    s.r_uids as uids
+from pgbox.mail_save(:parameters) s

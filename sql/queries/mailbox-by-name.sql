@@ -1,6 +1,9 @@
 -- One mailbox with its counters: open, STATUS.
--- $1 account, $2 name
--- Columns: those of the view.
+-- Repeatable: it only reads.
+-- Parameters:
+--   account_id bigint
+--   name text
+-- Columns: those of mailbox-list.
 select
     b.mailbox_id,
     b.guid,
@@ -17,5 +20,5 @@ select
     b.epoch,
     b.keywords
 from pgbox.mailbox_state b
-where b.account_id = $1
-    and b.name = $2
+where b.account_id = :account_id
+    and b.name = :name

@@ -1,2 +1,5 @@
--- $1 account, $2 mailbox, $3 its name
-select pgbox.mailbox_delete($1, $2, $3)
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   name text: that it must have
+select pgbox.mailbox_delete(:parameters)

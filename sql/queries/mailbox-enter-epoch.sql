@@ -1,3 +1,5 @@
--- $1 account, $2 mailbox
--- Columns: epoch.
-select pgbox.mailbox_enter_epoch($1, $2)
+-- Repeatable: the second run finds it there.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+select pgbox.mailbox_enter_epoch(:parameters)

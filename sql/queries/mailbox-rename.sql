@@ -1,3 +1,6 @@
--- $1 account, $2 old name, $3 new name, $4 leave an empty mailbox
--- Columns: number of renamed rows.
-select pgbox.mailbox_rename($1, $2, $3, $4)
+-- Parameters:
+--   account_id bigint
+--   old_name text
+--   new_name text
+--   leave_empty boolean: a mailbox of the old name
+select pgbox.mailbox_rename(:parameters)

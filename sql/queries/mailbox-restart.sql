@@ -1,2 +1,5 @@
--- $1 account, $2 mailbox
-select pgbox.mailbox_restart($1, $2)
+-- Repeatable: the second run does the same again.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+select pgbox.mailbox_restart(:parameters)

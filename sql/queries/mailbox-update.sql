@@ -1,3 +1,10 @@
--- $1 account, $2 mailbox, $3 UIDVALIDITY, $4 lowest UIDNEXT, $5 lowest first
--- recent UID, $6 lowest HIGHESTMODSEQ, $7 GUID; null leaves a value as it is
-select pgbox.mailbox_update($1, $2, $3, $4, $5, $6, $7)
+-- Null leaves a value as it is.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   uid_validity bigint, 0 for null
+--   min_uid_next bigint, 0 for null
+--   min_first_recent_uid bigint, 0 for null
+--   min_modseq bigint, 0 for null
+--   guid uuid or null
+select pgbox.mailbox_update(:parameters)

@@ -1,16 +1,17 @@
 -- The headers of several messages, each with the byte after it: Dovecot's
 -- parser looks at it before it believes that the header has ended.
--- $1 account, $2 message ids
--- Columns: as of message-bodies, but of what is stored only so much that has the
--- header in it: the blocks of a zstd frame that hold it are 64 bytes larger at
--- most (plugin/pgbox-chunk.c).
+-- Of what is stored only so much is given that has the header in it: the blocks of
+-- a zstd frame that hold it are 64 bytes larger at most (plugin/pgbox-chunk.c).
+-- Repeatable: it only reads.
+-- Parameters: those of message-bodies.
+-- Columns: those of message-bodies.
 select
     s.message_id,
     c.n,
     c.size,
-    octet_length(c.data) < c.size,
-    substring(c.data from 1 for (s.header_size + 1 - c.n::bigint * 262144)::int + 64)
-from unnest($2::bigint[]) u (message_id)
+    octet_length(c.data) < c.size as is_frame,
+    substring(c.data from 1 for (s.header_size + 1 - c.n::bigint * 262144)::int + 64) as data
+from unnest(:message_ids) u (message_id)
 -- "limit" and "offset" make it look up message by message: without statistics
 -- the planner believes that reading the whole account is cheaper.
 cross join lateral (
@@ -18,7 +19,7 @@ cross join lateral (
         x.message_id,
         x.header_size
     from pgbox.message x
-    where x.account_id = $1
+    where x.account_id = :account_id
         and x.message_id = u.message_id
     limit 1
 ) s
@@ -28,7 +29,7 @@ cross join lateral (
         x.size,
         x.data
     from pgbox.message_chunk x
-    where x.account_id = $1
+    where x.account_id = :account_id
         and x.message_id = s.message_id
         and x.n <= s.header_size / 262144
     offset 0

@@ -1,22 +1,23 @@
 -- message-info for mails that another session has expunged, while their
 -- messages are kept.
--- $1 account, $2 mailbox, $3 UIDs, $4 how many bytes are enough
--- Columns: see message-info.
+-- Repeatable: it only reads.
+-- Parameters: those of message-info.
+-- Columns: those of message-info.
 select
     i.uid,
     i.message_id,
     i.guid,
     i.size,
     i.header_size,
-    extract(epoch from i.received_at)::bigint,
-    null::bigint,
-    extract(epoch from i.sent_at)::bigint,
+    extract(epoch from i.received_at)::bigint as received_at,
+    null::bigint as saved_at,
+    extract(epoch from i.sent_at)::bigint as sent_at,
     i.sent_zone_minutes,
     i.mime_parts,
     i.envelope,
     i.bodystructure,
-    null::text,
-    null::bigint
+    null::text as pop3_uidl,
+    null::bigint as pop3_order
 from (
     select
         t.uid,
@@ -46,12 +47,12 @@ from (
     join pgbox.message s
         on s.account_id = x.account_id
         and s.message_id = t.message_id
-    where x.account_id = $1
-        and x.mailbox_id = $2
-        and x.uid_block between (select min(u.uid) / 128 from unnest($3::bigint[]) u (uid))
-            and (select max(u.uid) / 128 from unnest($3::bigint[]) u (uid))
-        and x.uids && $3
-        and t.uid = any ($3)
+    where x.account_id = :account_id
+        and x.mailbox_id = :mailbox_id
+        and x.uid_block between (select min(u.uid) / 128 from unnest(:uids) u (uid))
+            and (select max(u.uid) / 128 from unnest(:uids) u (uid))
+        and x.uids && :uids
+        and t.uid = any (:uids)
 ) i
-where i.bytes_before <= $4
+where i.bytes_before <= :max_bytes
 order by i.uid

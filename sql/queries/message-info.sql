@@ -1,18 +1,35 @@
 -- Everything about mails but their bytes. The first mail is always given; the
 -- next ones in the order of UIDs, until enough bytes of strings have come.
--- $1 account, $2 mailbox, $3 UIDs, $4 how many bytes are enough
--- Columns: uid, message_id, guid, size, header_size, received, saved, sent
--- (seconds since 1970), time zone of sent in minutes, mime.parts, envelope,
--- bodystructure, POP3 UIDL, POP3 order.
+-- Repeatable: it only reads.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   uids bigint[]
+--   max_bytes bigint: how many are enough
+-- Columns:
+--   uid bigint
+--   message_id bigint
+--   guid text
+--   size bigint
+--   header_size bigint
+--   received_at bigint: as all times, seconds since 1970
+--   saved_at bigint or null: if it has been expunged
+--   sent_at bigint or null
+--   sent_zone_minutes smallint or null
+--   mime_parts bytea
+--   envelope bytea or null
+--   bodystructure bytea or null
+--   pop3_uidl text or null
+--   pop3_order bigint, 0 for null
 select
     i.uid,
     i.message_id,
     i.guid,
     i.size,
     i.header_size,
-    extract(epoch from i.received_at)::bigint,
-    extract(epoch from i.saved_at)::bigint,
-    extract(epoch from i.sent_at)::bigint,
+    extract(epoch from i.received_at)::bigint as received_at,
+    extract(epoch from i.saved_at)::bigint as saved_at,
+    extract(epoch from i.sent_at)::bigint as sent_at,
     i.sent_zone_minutes,
     i.mime_parts,
     i.envelope,
@@ -48,7 +65,7 @@ from (
         ) as bytes_before
     -- "limit" makes it look up mail by mail: without statistics the planner
     -- believes that reading the whole mailbox is cheaper.
-    from unnest($3::bigint[]) u (uid)
+    from unnest(:uids) u (uid)
     cross join lateral (
         select
             x.uid,
@@ -57,8 +74,8 @@ from (
             x.pop3_uidl,
             x.pop3_order
         from pgbox.mail x
-        where x.account_id = $1
-            and x.mailbox_id = $2
+        where x.account_id = :account_id
+            and x.mailbox_id = :mailbox_id
             and x.uid = u.uid
         limit 1
     ) m
@@ -74,10 +91,10 @@ from (
             x.envelope,
             x.bodystructure
         from pgbox.message x
-        where x.account_id = $1
+        where x.account_id = :account_id
             and x.message_id = m.message_id
         limit 1
     ) s
 ) i
-where i.bytes_before <= $4
+where i.bytes_before <= :max_bytes
 order by i.uid

@@ -1,24 +1,31 @@
 -- message-info with the octets of small messages.
--- $1 account, $2 mailbox, $3 UIDs, $4 how many bytes of strings and octets are
--- enough, $5 octets of the largest message whose octets are given (one chunk)
--- Columns: as of message-info, then whether the next one is a zstd frame, and what
--- is stored of the octets, null if they are not given.
+-- Repeatable: it only reads.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   uids bigint[]
+--   max_bytes bigint: how many of strings and octets are enough
+--   max_message_bytes bigint: of the largest message whose octets are given (one
+--         chunk)
+-- Columns: those of message-info, and:
+--   is_frame boolean: whether data is a zstd frame
+--   data bytea or null: what is stored of the octets, if they are given
 select
     i.uid,
     i.message_id,
     i.guid,
     i.size,
     i.header_size,
-    extract(epoch from i.received_at)::bigint,
-    extract(epoch from i.saved_at)::bigint,
-    extract(epoch from i.sent_at)::bigint,
+    extract(epoch from i.received_at)::bigint as received_at,
+    extract(epoch from i.saved_at)::bigint as saved_at,
+    extract(epoch from i.sent_at)::bigint as sent_at,
     i.sent_zone_minutes,
     i.mime_parts,
     i.envelope,
     i.bodystructure,
     i.pop3_uidl,
     i.pop3_order,
-    octet_length(c.data) < i.size,
+    octet_length(c.data) < i.size as is_frame,
     c.data
 from (
     select
@@ -41,7 +48,7 @@ from (
                 octet_length(s.mime_parts)
                 + coalesce(octet_length(s.envelope), 0)
                 + coalesce(octet_length(s.bodystructure), 0)
-                + case when s.size <= $5::bigint then s.size::int else 0 end
+                + case when s.size <= :max_message_bytes then s.size::int else 0 end
             ) over (
                 order by m.uid
                 rows between unbounded preceding and 1 preceding
@@ -49,7 +56,7 @@ from (
             0
         ) as bytes_before
     -- "limit" makes it look up mail by mail, as in message-info
-    from unnest($3::bigint[]) u (uid)
+    from unnest(:uids) u (uid)
     cross join lateral (
         select
             x.uid,
@@ -58,8 +65,8 @@ from (
             x.pop3_uidl,
             x.pop3_order
         from pgbox.mail x
-        where x.account_id = $1
-            and x.mailbox_id = $2
+        where x.account_id = :account_id
+            and x.mailbox_id = :mailbox_id
             and x.uid = u.uid
         limit 1
     ) m
@@ -75,7 +82,7 @@ from (
             x.envelope,
             x.bodystructure
         from pgbox.message x
-        where x.account_id = $1
+        where x.account_id = :account_id
             and x.message_id = m.message_id
         limit 1
     ) s
@@ -83,11 +90,11 @@ from (
 left join lateral (
     select x.data
     from pgbox.message_chunk x
-    where x.account_id = $1
+    where x.account_id = :account_id
         and x.message_id = i.message_id
         and x.n = 0
-        and i.size <= $5::bigint
+        and i.size <= :max_message_bytes
     limit 1
 ) c on true
-where i.bytes_before <= $4
+where i.bytes_before <= :max_bytes
 order by i.uid

@@ -1,7 +1,11 @@
 -- How many mails share a message.
--- $1 account, $2 message id
--- Columns: number of mails.
-select count(*)
+-- Repeatable: it only reads.
+-- Parameters:
+--   account_id bigint
+--   message_id bigint
+-- Columns:
+--   mails bigint
+select count(*) as mails
 from pgbox.mail m
-where m.account_id = $1
-    and m.message_id = $2
+where m.account_id = :account_id
+    and m.message_id = :message_id

@@ -1,8 +1,16 @@
--- $1 account, $2 mailbox, $3 lowest UID, $4 lowest MODSEQ, $5 operation,
--- $6 GUIDs
--- Columns: done, UIDVALIDITY, UIDs.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   min_uid bigint: the lowest that it can have given
+--   min_modseq bigint
+--   operation bigint
+--   guid text[]
+-- Columns:
+--   done boolean
+--   uid_validity bigint
+--   uids bigint[] or null
 select
-    d.r_done,
-    d.r_uid_validity,
-    d.r_uids
-from pgbox.operation_done($1, $2, $3, $4, $5, $6) d
+    d.r_done as done,
+    d.r_uid_validity as uid_validity,
+    d.r_uids as uids
+from pgbox.operation_done(:parameters) d

@@ -1,3 +1,7 @@
--- $1 account, $2 subscriber, $3 name, $4 subscribe
--- Columns: whether anything changed.
-select pgbox.subscription_set($1, $2, $3, $4)
+-- Repeatable: the second run sets the same again.
+-- Parameters:
+--   account_id bigint
+--   user_name text: the subscriber
+--   name text
+--   subscribe boolean
+select pgbox.subscription_set(:parameters)

@@ -1,7 +1,15 @@
--- Parameters: see the function.
--- Columns: message, UID.
+-- Parameters:
+--   account_id bigint
+--   mailbox_id bigint
+--   max_uid bigint
+--   bodies boolean: whether they are wanted
+--   limit integer
+--   max_bytes bigint
+-- Columns:
+--   message_id bigint
+--   uid bigint
 select
     c.message_id,
     c.uid
-from pgbox.text_claim($1, $2, $3, $4, $5, $6) c
+from pgbox.text_claim(:parameters) c
 order by c.uid

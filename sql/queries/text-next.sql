@@ -1,6 +1,14 @@
--- Parameters: see the function.
--- Columns: account, message, size, whether bodies are wanted, whether it was
--- given up, MIME structure, message_chunk.data of a small one.
+-- Parameters:
+--   limit integer
+--   bytes bigint
+-- Columns:
+--   account_id bigint
+--   message_id bigint
+--   size bigint
+--   bodies boolean: whether they are wanted
+--   failed boolean: whether it was given up
+--   mime_parts bytea
+--   data bytea or null: message_chunk.data of a small one
 select
     n.account_id,
     n.message_id,
@@ -9,4 +17,4 @@ select
     n.failed,
     n.mime_parts,
     n.data
-from pgbox.text_next($1, $2) n
+from pgbox.text_next(:parameters) n

@@ -1,3 +1,15 @@
--- Parameters: see the function.
--- Columns: number of texts stored.
-select pgbox.text_store($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+-- Parameters:
+--   text: rows
+--     account_id bigint
+--     message_id bigint
+--     header text or null
+--     from_field text
+--     to_field text
+--     cc_field text
+--     bcc_field text
+--     subject_field text
+--     message_id_field text
+--     body text or null
+--     error text or null
+--   folding integer
+select pgbox.text_store(:parameters)

@@ -1,2 +1,4 @@
--- $1 account, $2 message_id
-select pgbox.upload_abort($1, $2)
+-- Parameters:
+--   account_id bigint
+--   message_id bigint
+select pgbox.upload_abort(:parameters)

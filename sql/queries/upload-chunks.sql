@@ -1,5 +1,15 @@
--- $1 account, $2 message_id or null for the first chunks, $3 number of the first
--- of them, $4 octets in it, $5 what is stored of it, $6 ... $11 the same of up to
--- three more, or nulls
--- Columns: message_id.
-select pgbox.upload_chunks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+-- Parameters:
+--   account_id bigint
+--   message_id bigint, 0 for null: null for the first chunks
+--   n integer: number of the first of them
+--   size0 integer: octets in it
+--   data0 bytea: what is stored of it
+--   size1 integer, 0 for null: the same of up to three more
+--   data1 bytea or null
+--   size2 integer, 0 for null
+--   data2 bytea or null
+--   size3 integer, 0 for null
+--   data3 bytea or null
+-- Columns:
+--   message_id bigint
+select pgbox.upload_chunks(:parameters) as message_id

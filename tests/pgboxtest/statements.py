@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import subprocess
 
 from .lab import sql_directory
 from .postgres import FRONTEND_ROLE
@@ -23,6 +24,14 @@ def _normalized(sql):
                     if line.strip() and not line.strip().startswith("--"))
 
 
+def _statement(path):
+    """What the plugin sends for a file in sql/queries."""
+    prepare = subprocess.run(
+        ["awk", "-v", "mode=prepare", "-v", f"only={path.stem}", "-f", path.parent.parent / "queries.awk",
+         *path.parent.glob("*.sql")], check=True, capture_output=True, text=True).stdout
+    return prepare.split("\n", 1)[1].strip().rstrip(";")
+
+
 class StatementLog:
     """While it is open, PostgreSQL logs the statements of connections that are new."""
 
@@ -30,7 +39,7 @@ class StatementLog:
         self.postgres = postgres
         self._names = {}
         for path in pathlib.Path(sql_directory(), "queries").glob("*.sql"):
-            self._names[_normalized(path.read_text(encoding="utf-8"))] = path.stem
+            self._names[_normalized(_statement(path))] = path.stem
         postgres.sql(f"alter role {FRONTEND_ROLE} set log_statement = 'all'")
         postgres.sql(f"alter role {FRONTEND_ROLE} set log_parameter_max_length = 0")
 
