@@ -4,7 +4,7 @@
 --   create boolean: if it is missing
 --   inbox boolean: create its INBOX too
 -- Columns:
---   account_id bigint or null: if it is missing
+--   account_id bigint
 select coalesce(
     -- a new connection would have to load PL/pgSQL for the function
     (select a.account_id from pgbox.account a where a.name = :name),
