@@ -6,7 +6,7 @@
 #include "array.h"
 #include "ioloop.h"
 #include "str.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-client.h"
 
 struct pgbox_db_connector {
 	struct pgbox_db *db;
@@ -127,8 +127,7 @@ static void connector_try_host(struct pgbox_db_connector *connector)
 	int64_t now = pgbox_db_now_msecs(), msecs;
 
 	timeout_remove(&connector->to);
-	if (db->options == NULL && pgbox_db_conninfo_parse(db, &error) < 0) {
-		pgbox_db_failure_set(&failure, PGBOX_DB_ERROR_CONFIG, error);
+	if (pgbox_db_conninfo_parse(db, &failure) < 0) {
 		connector_failed(connector, &failure);
 		return;
 	}

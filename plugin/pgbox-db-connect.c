@@ -1,12 +1,12 @@
-/* From a connection string to an established session. Knows nothing of
-   statements. */
+/* From a connection string to an established session, which its own query has
+   found good. Knows nothing of other statements. */
 
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
 #include "str.h"
 #include "master-service.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-client.h"
 
 #include <sys/socket.h>
 
@@ -104,10 +104,17 @@ static void conninfo_parse_hosts(struct pgbox_db *db)
 	}
 }
 
-int pgbox_db_conninfo_parse(struct pgbox_db *db, const char **error_r)
+int pgbox_db_conninfo_parse(struct pgbox_db *db,
+			    struct pgbox_db_failure *failure_r)
 {
-	if (pgbox_db_conninfo_check(db->set.conninfo, error_r) < 0)
+	const char *error;
+
+	if (db->options != NULL)
+		return 0;
+	if (pgbox_db_conninfo_check(db->set.conninfo, &error) < 0) {
+		pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_CONFIG, error);
 		return -1;
+	}
 	db->options = PQconninfoParse(db->set.conninfo, NULL);
 	conninfo_parse_hosts(db);
 	return 0;
@@ -239,6 +246,51 @@ connect_host(struct pgbox_db *db, const struct pgbox_db_host *host,
 	return t_strdup(PQerrorMessage(db->conn));
 }
 
+int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
+		       struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_db_statement stmt = {
+		.query = db->connected_query,
+		.busy = PGBOX_DB_STATE_CHECKING,
+		.done = PGBOX_DB_STATE_IDLE,
+	};
+	struct pgbox_db_params *params;
+	struct pgbox_db_result *result;
+	const char *error = "Refused";
+
+	if (db->connected_query == NULL) {
+		pgbox_db_set_state(db, PGBOX_DB_STATE_IDLE);
+		return 0;
+	}
+	if (db->connected_hooks.params != NULL) {
+		params = pgbox_db_params_create(pool_datastack_create());
+		db->connected_hooks.params(params, db->connected_context);
+		stmt.params = params;
+	}
+	if (pgbox_db_run(db, &stmt, deadline, &result, failure_r) < 0) {
+		if (db->connected_hooks.failed != NULL) {
+			db->connected_hooks.failed(failure_r,
+						   db->connected_context);
+		}
+		return -1;
+	}
+
+	if (pgbox_db_result_rows(result) != 1) {
+		error = t_strdup_printf("%u rows instead of one",
+					pgbox_db_result_rows(result));
+	} else if (db->connected_callback(db, result, db->connected_context,
+					  &error) == 0) {
+		error = NULL;
+	}
+	pgbox_db_result_free(&result);
+	if (error == NULL)
+		return 0;
+	pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_CONFIG,
+			     t_strdup_printf("Query %s: %s",
+					     db->connected_query->name, error));
+	return -1;
+}
+
 /* Returns NULL, or why the host can't be used; with refused_r its failure if it
    answered. */
 static const char *
@@ -265,6 +317,8 @@ int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 	string_t *errors = t_str_new(256);
 	unsigned int i, count;
 
+	if (pgbox_db_conninfo_parse(db, failure_r) < 0)
+		return -1;
 	i_zero(&refused);
 	hosts = array_get(&db->hosts, &count);
 	for (i = 0; i < count; i++) {

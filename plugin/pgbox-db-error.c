@@ -5,7 +5,7 @@
 #include "lib.h"
 #include "str.h"
 #include "strescape.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-session.h"
 
 #include <ctype.h>
 

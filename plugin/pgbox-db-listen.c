@@ -4,7 +4,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "ioloop.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-client.h"
 #include "pgbox-db-listen.h"
 
 struct pgbox_db_listener {
@@ -73,8 +73,8 @@ static void listener_call_later(struct pgbox_db_listener *listener)
 	}
 }
 
-void pgbox_db_listener_disconnected(struct pgbox_db_listener *listener,
-				    const char *reason)
+static void
+listener_disconnected(struct pgbox_db_listener *listener, const char *reason)
 {
 	if (listener->io == NULL)
 		return;
@@ -99,6 +99,7 @@ pgbox_db_listener_create(struct pgbox_db *db,
 	listener->callbacks = callbacks;
 	listener->context = context;
 	db->listener = listener;
+	db->closing = listener_disconnected;
 	return listener;
 }
 

@@ -7,7 +7,7 @@
 #include "buffer.h"
 #include "byteorder.h"
 #include "unichar.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-wire.h"
 
 /* dimensions, flags, element type; then per dimension length, lower bound */
 #define ARRAY_HEADER_SIZE 12

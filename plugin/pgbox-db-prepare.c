@@ -6,7 +6,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-statement.h"
 
 /* A statement is prepared when it comes again on the same connection: that
    costs a round trip, and many a session ends before. */
@@ -15,12 +15,6 @@
 static uint8_t *prepare_get_state(struct pgbox_db *db, unsigned int number)
 {
 	return array_idx_get_space(&db->prepare_states, number);
-}
-
-void pgbox_db_prepare_reset(struct pgbox_db *db)
-{
-	db->backend_is_known = FALSE;
-	array_clear(&db->prepare_states);
 }
 
 void pgbox_db_set_backend_pid(struct pgbox_db *db, int64_t pid)

@@ -5,7 +5,7 @@
 #include "lib.h"
 #include "array.h"
 #include "byteorder.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-wire.h"
 
 #define UUID_SIZE 16
 

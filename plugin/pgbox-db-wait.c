@@ -9,7 +9,7 @@
 
 #include "pgbox-config.h"
 #include "lib.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-session.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -8,11 +8,31 @@
 struct event;
 
 ARRAY_DEFINE_TYPE(pgbox_int64, int64_t);
-struct pgbox_query;
 struct pgbox_db;
 struct pgbox_db_params;
 struct pgbox_db_result;
 struct pgbox_db_started;
+struct pgbox_query_field;
+
+/* A statement; sql/queries has them, see pgbox-query.h */
+struct pgbox_query {
+	/* file name without .sql, for logs and events */
+	const char *name;
+	/* one statement, schema-qualified, without comments */
+	const char *sql;
+	/* number of $n parameters */
+	unsigned int param_count;
+	/* its place among the constants, from 1; 0 = made at runtime, which has
+	   none of the fields below */
+	unsigned int number;
+	/* it may run twice */
+	bool repeatable;
+	unsigned int column_count;
+	/* in the order of $n */
+	const struct pgbox_query_field *params;
+	/* in the order of the result */
+	const struct pgbox_query_field *columns;
+};
 
 enum pgbox_db_error {
 	PGBOX_DB_ERROR_NONE = 0,

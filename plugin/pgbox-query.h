@@ -13,11 +13,7 @@
 
    sql/queries.awk has the details. */
 
-struct pgbox_db;
-struct pgbox_db_failure;
-struct pgbox_db_params;
-struct pgbox_db_result;
-struct pgbox_db_started;
+#include "pgbox-db.h"
 
 /* data is NULL if it is null */
 struct pgbox_query_bytes {
@@ -61,25 +57,6 @@ struct pgbox_query_field {
 	/* in the struct: of the pointer to the rows, and of their number, which is
 	   an unsigned int */
 	unsigned int rows_offset, row_count_offset;
-};
-
-struct pgbox_query {
-	/* file name without .sql, for logs and events */
-	const char *name;
-	/* one statement, schema-qualified, without comments */
-	const char *sql;
-	/* number of $n parameters */
-	unsigned int param_count;
-	/* its place among the constants, from 1; 0 = made at runtime, which has
-	   none of the fields below */
-	unsigned int number;
-	/* it may run twice */
-	bool repeatable;
-	unsigned int column_count;
-	/* in the order of $n */
-	const struct pgbox_query_field *params;
-	/* in the order of the result */
-	const struct pgbox_query_field *columns;
 };
 
 /* What the generated functions are made of. values and columns_r are the structs of

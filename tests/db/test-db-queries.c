@@ -4,6 +4,7 @@
 #include "pgbox-folding.h"
 #include "pgbox-history.h"
 #include "pgbox-message-text.h"
+#include "pgbox-query.h"
 #include "pgbox-query-mailbox.h"
 #include "pgbox-query-session.h"
 #include "pgbox-query-text.h"

@@ -12,7 +12,7 @@
 #include "array.h"
 #include "buffer.h"
 #include "str.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 # SQL text lives in sql/. In C only pgbox-search-sql.c and pgbox-sort-sql.c
-# compose some, pgbox-db-txn.c has the words that control a transaction, and
+# compose some, pgbox-db-client.c has the words that control a transaction, and
 # pgbox-db-listen.c the one that can't be prepared.
 
 # Prints FILE:LINE:STRING for each string literal; comments are skipped.
@@ -34,7 +34,7 @@ check() {
 	find plugin -name '*.[ch]' ! -name pgbox-search-sql.c ! -name pgbox-sort-sql.c | sort | while read -r file; do
 		words="$statement|$transaction"
 		case ${file##*/} in
-		pgbox-db-txn.c) words=$statement ;;
+		pgbox-db-client.c) words=$statement ;;
 		pgbox-db-listen.c) words=${words/(listen|/(} ;;
 		esac
 		awk "$strings_of" "$file" | awk -F: -v OFS=: '{
@@ -48,7 +48,7 @@ sample_select() {
 }
 
 sample_second_string() {
-	printf '/* c */ x("a", "delete from mail");\n' >plugin/pgbox-db-txn.c
+	printf '/* c */ x("a", "delete from mail");\n' >plugin/pgbox-db-client.c
 }
 
 sample_begin() {

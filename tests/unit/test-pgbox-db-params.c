@@ -5,7 +5,7 @@
 #include "array.h"
 #include "buffer.h"
 #include "hex-binary.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "hex-binary.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-wire.h"
 #include "pgbox-query.h"
 
 #include <setjmp.h>

@@ -1,13 +1,10 @@
-#ifndef PGBOX_DB_PRIVATE_H
-#define PGBOX_DB_PRIVATE_H
+#ifndef PGBOX_DB_SESSION_H
+#define PGBOX_DB_SESSION_H
 
-/* What the pgbox-db files share. No other file may include this: libpq ends
-   here. */
+/* The lowest of three floors: a connection, its state, and waiting for it. The
+   floors are session <- statement <- client; tests/lint/layers.sh has the order. */
 
-#include "pgbox-db.h"
-#include "pgbox-query.h"
-
-#include <libpq-fe.h>
+#include "pgbox-db-wire.h"
 
 /* What happens on the connection. The state also says what a lost connection
    means, see pgbox_db_failure_lost(). */
@@ -55,26 +52,6 @@ struct pgbox_db_host {
 };
 ARRAY_DEFINE_TYPE(pgbox_db_host, struct pgbox_db_host);
 
-struct pgbox_db_statement {
-	const struct pgbox_query *query;
-	/* may be NULL */
-	const struct pgbox_db_params *params;
-	/* the state while it runs, and after it has succeeded */
-	enum pgbox_db_state busy, done;
-	/* it is not run but prepared; busy is PREPARING */
-	bool prepare;
-	/* see struct pgbox_db_patience */
-	int client_fd;
-};
-
-/* A statement from its sending to its answer */
-struct pgbox_db_running {
-	struct pgbox_db_statement stmt;
-	int64_t start_usecs;
-	/* own */
-	struct event *event;
-};
-
 struct pgbox_db {
 	/* list of all connections of the process */
 	struct pgbox_db *prev, *next;
@@ -103,8 +80,6 @@ struct pgbox_db {
 	bool backend_is_known;
 	/* by pgbox_query.number; see pgbox-db-prepare.c */
 	ARRAY(uint8_t) prepare_states;
-	/* query is NULL if none is under way */
-	struct pgbox_db_running running;
 	/* foreign: whose answer nobody has waited for yet, NULL if there is
 	   none */
 	struct pgbox_db_started *started;
@@ -119,8 +94,10 @@ struct pgbox_db {
 	struct timeout *to_idle;
 	/* pgbox_db_wait_begin() without its end */
 	unsigned int waiting_count;
-	/* foreign; NULL unless the connection is kept for LISTEN */
+	/* foreign; NULL unless the connection is kept for LISTEN. closing is
+	   called before the socket is closed. */
 	struct pgbox_db_listener *listener;
+	void (*closing)(struct pgbox_db_listener *listener, const char *reason);
 
 	/* Until then (pgbox_db_now_msecs()) nobody tries to connect, because
 	   it failed just now, as connect_failure says. */
@@ -129,111 +106,12 @@ struct pgbox_db {
 	char *connect_message; /* own */
 };
 
-struct pgbox_db_result {
-	/* own */
-	PGresult *pg;
-	/* for panics */
-	const struct pgbox_query *query;
-};
-
-/* The parameters as PQsendQueryParams() wants them, on the data stack */
-struct pgbox_db_wire_params {
-	int count;
-	Oid *types;
-	const char **values;
-	int *lengths;
-	int *formats;
-};
-
-/* ---- pgbox-db.c ---- */
-
 /* Goes to another state. All actions that belong to entering or leaving one
    are here. */
 void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state);
-/* Connects unless there is a connection. Returns 0 with state IDLE, or -1 and
-   the failure with state DISCONNECTED. Must not be called within a
-   transaction. */
-int pgbox_db_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r);
-/* The session is established, in state CONNECTING: runs the query of the
-   connected callback, until deadline. Returns 0 with state IDLE, or -1 and the
-   failure. */
-int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
-		       struct pgbox_db_failure *failure_r);
 /* Closes the connection, whatever it is doing. What libpq has not sent yet
    will not be sent. */
 void pgbox_db_disconnect(struct pgbox_db *db, const char *reason);
-
-/* ---- pgbox-db-connect.c ---- */
-
-/* Parses conninfo into db->options and db->hosts. */
-int pgbox_db_conninfo_parse(struct pgbox_db *db, const char **error_r);
-/* Connects to one of the hosts until deadline, and runs the query of the
-   connected callback there. Returns 0 with state IDLE, or -1 and the failure with
-   state DISCONNECTED. */
-int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
-			   struct pgbox_db_failure *failure_r);
-
-/* Begins to connect to the host, in state CONNECTING: PQconnectPoll() goes on.
-   Returns 0, or -1 and an error. */
-int pgbox_db_connect_begin(struct pgbox_db *db,
-			   const struct pgbox_db_host *host,
-			   const char **error_r);
-const char *pgbox_db_connect_timeout_text(const struct pgbox_db_host *host);
-
-/* ---- pgbox-db-connect-async.c ---- */
-
-struct pgbox_db_connector;
-/* failure is NULL if there is a connection, in state IDLE. May free the
-   connector. */
-typedef void
-pgbox_db_connector_callback_t(const struct pgbox_db_failure *failure,
-			      void *context);
-
-/* Connects to one of the hosts within the connect timeout. The callback is called
-   once, by the ioloop. */
-struct pgbox_db_connector *
-pgbox_db_connector_init(struct pgbox_db *db,
-			pgbox_db_connector_callback_t *callback, void *context);
-/* Gives up connecting, if that is still going on. *connector may be NULL. */
-void pgbox_db_connector_deinit(struct pgbox_db_connector **connector);
-
-/* ---- pgbox-db-exec.c ---- */
-
-/* Sends one statement and waits for all of its answer until deadline. Returns
-   0 and the result, or -1 and the failure. After an error the state is
-   DISCONNECTED, or what the server is in: TXN if a transaction has to be rolled
-   back, else IDLE. It may be DISCONNECTED after a success, too, but not with
-   done = TXN. */
-int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
-		 int64_t deadline, struct pgbox_db_result **result_r,
-		 struct pgbox_db_failure *failure_r);
-/* Like pgbox_db_run() outside of a transaction: connects before, and runs the
-   statement again where that is harmless (see pgbox_db_exec()). */
-int pgbox_db_run_retrying(struct pgbox_db *db,
-			  const struct pgbox_db_statement *stmt,
-			  unsigned int timeout_msecs,
-			  struct pgbox_db_result **result_r,
-			  struct pgbox_db_failure *failure_r);
-
-/* ---- pgbox-db-prepare.c ---- */
-
-/* Forgets everything: for a new connection. */
-void pgbox_db_prepare_reset(struct pgbox_db *db);
-/* Counts a use of the statement. Returns TRUE if it is to be prepared now. */
-bool pgbox_db_prepare_is_wanted(struct pgbox_db *db,
-				const struct pgbox_db_statement *stmt);
-void pgbox_db_prepare_set_done(struct pgbox_db *db,
-			       const struct pgbox_query *query);
-/* Returns TRUE if the server knows the statement by its query's name. */
-bool pgbox_db_is_prepared(struct pgbox_db *db,
-			  const struct pgbox_db_statement *stmt);
-/* Returns TRUE if the server did not run a statement because what was prepared
-   is of no use any more: a new connection helps. */
-bool pgbox_db_prepare_is_stale(const struct pgbox_db_failure *failure);
-
-/* Waits for the answer of what pgbox_db_exec_start() has sent, so that the
-   connection can be used. */
-void pgbox_db_started_settle(struct pgbox_db *db);
 
 /* ---- pgbox-db-wait.c ---- */
 
@@ -276,13 +154,6 @@ bool pgbox_db_wait_msecs(unsigned int msecs, int64_t deadline);
 pid_t pgbox_db_cancel_start(struct pgbox_db *db);
 void pgbox_db_cancel_end(pid_t pid, int64_t deadline);
 
-/* ---- pgbox-db-listen.c ---- */
-
-struct pgbox_db_listener;
-/* Called before the socket is closed. */
-void pgbox_db_listener_disconnected(struct pgbox_db_listener *listener,
-				    const char *reason);
-
 /* ---- pgbox-db-error.c ---- */
 
 /* The class of a SQLSTATE */
@@ -310,37 +181,5 @@ void pgbox_db_failure_set(struct pgbox_db_failure *failure_r,
 			  enum pgbox_db_error error, const char *message);
 /* libpq's texts end with a newline and may have more: makes one short line. */
 const char *pgbox_db_error_one_line(const char *text);
-
-/* ---- pgbox-db-params.c ---- */
-
-/* params may be NULL. The values stay owned by params. */
-void pgbox_db_params_get_wire(const struct pgbox_db_params *params,
-			      struct pgbox_db_wire_params *wire_r);
-
-/* Builtin types (PostgreSQL: src/include/catalog/pg_type.dat). They never
-   change. */
-#define PGBOX_OID_BOOL 16
-#define PGBOX_OID_BYTEA 17
-#define PGBOX_OID_NAME 19
-#define PGBOX_OID_INT8 20
-#define PGBOX_OID_INT2 21
-#define PGBOX_OID_INT4 23
-#define PGBOX_OID_TEXT 25
-#define PGBOX_OID_VARCHAR 1043
-#define PGBOX_OID_UUID 2950
-#define PGBOX_OID_LSN 3220
-#define PGBOX_OID_BOOL_ARRAY 1000
-#define PGBOX_OID_BYTEA_ARRAY 1001
-#define PGBOX_OID_INT2_ARRAY 1005
-#define PGBOX_OID_INT4_ARRAY 1007
-#define PGBOX_OID_TEXT_ARRAY 1009
-#define PGBOX_OID_INT8_ARRAY 1016
-#define PGBOX_OID_UUID_ARRAY 2951
-
-/* ---- pgbox-db-result.c ---- */
-
-/* Takes pg, which must be a good one. */
-struct pgbox_db_result *
-pgbox_db_result_create(const struct pgbox_query *query, PGresult *pg);
 
 #endif

@@ -1,18 +1,14 @@
-/* The connection object: its life, its states, and when it is connected.
-   Knows nothing of mailboxes and of SQL. */
+/* The connection object: its life and its states. Knows nothing of statements,
+   and not how to connect. */
 
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
 #include "ioloop.h"
 #include "llist.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-session.h"
 
 #include <sys/socket.h>
-
-/* After a failure to connect nobody tries again for so long: an operation of
-   many statements would wait for the timeout in each. */
-#define STAY_AWAY_MSECS 1000
 
 /* While somebody waits for changes the connection is closed after so long: long
    enough for what follows a change, short enough that ten thousand who wait
@@ -115,7 +111,8 @@ void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state)
 		break;
 	case PGBOX_DB_STATE_CONNECTING:
 		db->server_left = FALSE;
-		pgbox_db_prepare_reset(db);
+		db->backend_is_known = FALSE;
+		array_clear(&db->prepare_states);
 		break;
 	case PGBOX_DB_STATE_IDLE:
 		idle_timeout_start(db);
@@ -134,120 +131,6 @@ void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state)
 	}
 }
 
-/*
- * Connecting
- */
-
-int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
-		       struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_db_statement stmt = {
-		.query = db->connected_query,
-		.busy = PGBOX_DB_STATE_CHECKING,
-		.done = PGBOX_DB_STATE_IDLE,
-	};
-	struct pgbox_db_params *params;
-	struct pgbox_db_result *result;
-	const char *error = "Refused";
-
-	if (db->connected_query == NULL) {
-		pgbox_db_set_state(db, PGBOX_DB_STATE_IDLE);
-		return 0;
-	}
-	if (db->connected_hooks.params != NULL) {
-		params = pgbox_db_params_create(pool_datastack_create());
-		db->connected_hooks.params(params, db->connected_context);
-		stmt.params = params;
-	}
-	if (pgbox_db_run(db, &stmt, deadline, &result, failure_r) < 0) {
-		if (db->connected_hooks.failed != NULL) {
-			db->connected_hooks.failed(failure_r,
-						   db->connected_context);
-		}
-		return -1;
-	}
-
-	if (pgbox_db_result_rows(result) != 1) {
-		error = t_strdup_printf("%u rows instead of one",
-					pgbox_db_result_rows(result));
-	} else if (db->connected_callback(db, result, db->connected_context,
-					  &error) == 0) {
-		error = NULL;
-	}
-	pgbox_db_result_free(&result);
-	if (error == NULL)
-		return 0;
-	pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_CONFIG,
-			     t_strdup_printf("Query %s: %s",
-					     db->connected_query->name, error));
-	return -1;
-}
-
-static int
-connect_until(struct pgbox_db *db, int64_t deadline,
-	      struct pgbox_db_failure *failure_r)
-{
-	const char *error;
-
-	if (db->options == NULL && pgbox_db_conninfo_parse(db, &error) < 0) {
-		pgbox_db_failure_set(failure_r, PGBOX_DB_ERROR_CONFIG, error);
-		return -1;
-	}
-	return pgbox_db_connect_hosts(db, deadline, failure_r);
-}
-
-static void
-connect_failed(struct pgbox_db *db, const struct pgbox_db_failure *failure)
-{
-	char *message = i_strdup(failure->message);
-
-	pgbox_db_disconnect(db, failure->message);
-	i_free(db->connect_message);
-	db->connect_message = message;
-	db->connect_failure = *failure;
-	db->connect_failure.message = message;
-	db->stay_away_until = pgbox_db_now_msecs() + STAY_AWAY_MSECS;
-}
-
-int pgbox_db_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
-{
-	int64_t start = pgbox_db_now_msecs();
-
-	pgbox_db_started_settle(db);
-	if (db->state == PGBOX_DB_STATE_IDLE)
-		return 0;
-	i_assert(db->state == PGBOX_DB_STATE_DISCONNECTED);
-
-	if (start < db->stay_away_until) {
-		*failure_r = db->connect_failure;
-		failure_r->message =
-			t_strdup_printf("%s (no new attempt within %d ms)",
-					db->connect_message, STAY_AWAY_MSECS);
-		return -1;
-	}
-	if (connect_until(db, start + db->set.connect_timeout_msecs,
-			  failure_r) < 0) {
-		failure_r->message = t_strconcat("Connecting to PostgreSQL "
-			"failed: ", failure_r->message, NULL);
-		connect_failed(db, failure_r);
-		return -1;
-	}
-	e_debug(db->event, "Connected to \"%s\", port %s, in %lld ms (server "
-		"process %d)", PQhost(db->conn), PQport(db->conn),
-		(long long)(pgbox_db_now_msecs() - start),
-		PQbackendPID(db->conn));
-	return 0;
-}
-
-int pgbox_db_try_connect(struct pgbox_db *db,
-			 struct pgbox_db_failure *failure_r)
-{
-	pgbox_db_started_settle(db);
-	if (db->state == PGBOX_DB_STATE_IDLE && pgbox_db_is_dead(db))
-		pgbox_db_disconnect(db, "The server closed the connection");
-	return pgbox_db_connect(db, failure_r);
-}
-
 void pgbox_db_disconnect(struct pgbox_db *db, const char *reason)
 {
 	int fd;
@@ -257,7 +140,7 @@ void pgbox_db_disconnect(struct pgbox_db *db, const char *reason)
 
 	e_debug(db->event, "Disconnected: %s", reason);
 	if (db->listener != NULL)
-		pgbox_db_listener_disconnected(db->listener, reason);
+		db->closing(db->listener, reason);
 	fd = PQsocket(db->conn);
 	if (fd != -1 && db->state != PGBOX_DB_STATE_IDLE &&
 	    db->state != PGBOX_DB_STATE_TXN) {

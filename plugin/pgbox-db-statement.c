@@ -1,21 +1,23 @@
-/* Statements: send, wait for all of the answer, run again where nothing can
-   have happened. Knows no SQL. */
+/* One statement on a session that stands: send, wait for all of the answer,
+   cancel. Knows no SQL; neither connects nor tries again. */
 
 #include "pgbox-config.h"
 #include "lib.h"
 #include "ioloop.h"
-#include "pgbox-db-private.h"
+#include "pgbox-db-statement.h"
 
 /* After the deadline the server gets so long to confirm that it cancelled */
 #define CANCEL_WAIT_MSECS 2000
 /* The answer of a statement that nobody wants any more */
 #define ABANDON_WAIT_MSECS 1000
 
-/* Runs after the first one of a statement that met a deadlock or could not be
-   serialized */
-#define CONFLICT_MAX_RETRIES 3
-#define CONFLICT_WAIT_MIN_MSECS 5
-#define CONFLICT_WAIT_MAX_MSECS 50
+/* A statement from its sending to its answer */
+struct statement_run {
+	struct pgbox_db_statement stmt;
+	int64_t start_usecs;
+	/* own */
+	struct event *event;
+};
 
 /* What an answer may be of: the results until PQgetResult() returns NULL */
 struct pgbox_db_answer {
@@ -315,12 +317,11 @@ run_prepare(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 }
 
 static void
-run_log(const struct pgbox_db_running *running,
-	const struct pgbox_db_result *result,
+run_end(struct statement_run *run, const struct pgbox_db_result *result,
 	const struct pgbox_db_failure *failure)
 {
-	int64_t usecs = pgbox_db_now_usecs() - running->start_usecs;
-	struct event *event = running->event;
+	int64_t usecs = pgbox_db_now_usecs() - run->start_usecs;
+	struct event *event = run->event;
 
 	if (result == NULL) {
 		event_add_str(event, "error", failure->message);
@@ -330,26 +331,17 @@ run_log(const struct pgbox_db_running *running,
 	} else {
 		event_add_int(event, "rows", pgbox_db_result_rows(result));
 		e_debug(event, "Query %s: %u rows in %lld us",
-			running->stmt.query->name,
-			pgbox_db_result_rows(result), (long long)usecs);
+			run->stmt.query->name, pgbox_db_result_rows(result),
+			(long long)usecs);
 	}
-}
-
-static void
-run_end(struct pgbox_db *db, const struct pgbox_db_result *result,
-	const struct pgbox_db_failure *failure)
-{
-	run_log(&db->running, result, failure);
-	event_unref(&db->running.event);
-	i_zero(&db->running);
+	event_unref(&run->event);
 }
 
 static int
 run_start(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
-	  int64_t deadline, struct pgbox_db_failure *failure_r)
+	  int64_t deadline, struct statement_run *run_r,
+	  struct pgbox_db_failure *failure_r)
 {
-	i_assert(db->running.stmt.query == NULL);
-
 	i_zero(failure_r);
 	if (pgbox_db_is_dead(db)) {
 		pgbox_db_failure_lost(db, stmt->query, FALSE,
@@ -363,30 +355,30 @@ run_start(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	    run_prepare(db, stmt, deadline, failure_r) < 0)
 		return -1;
 
-	db->running.stmt = *stmt;
-	db->running.start_usecs = pgbox_db_now_usecs();
-	db->running.event = event_create(db->event);
-	event_set_name(db->running.event, "pgbox_query_finished");
-	event_add_str(db->running.event, "query", stmt->query->name);
+	run_r->stmt = *stmt;
+	run_r->start_usecs = pgbox_db_now_usecs();
+	run_r->event = event_create(db->event);
+	event_set_name(run_r->event, "pgbox_query_finished");
+	event_add_str(run_r->event, "query", stmt->query->name);
 
 	pgbox_db_set_state(db, stmt->busy);
 	if (run_send(db, stmt, deadline, failure_r) < 0) {
-		run_end(db, NULL, failure_r);
+		run_end(run_r, NULL, failure_r);
 		return -1;
 	}
 	return 0;
 }
 
 static int
-run_wait(struct pgbox_db *db, int64_t deadline,
+run_wait(struct pgbox_db *db, struct statement_run *run, int64_t deadline,
 	 struct pgbox_db_result **result_r, struct pgbox_db_failure *failure_r)
 {
 	int ret;
 
 	*result_r = NULL;
-	ret = run_read(db, &db->running.stmt, deadline, result_r, failure_r);
+	ret = run_read(db, &run->stmt, deadline, result_r, failure_r);
 	i_assert((ret == 0) == (*result_r != NULL));
-	run_end(db, *result_r, failure_r);
+	run_end(run, *result_r, failure_r);
 	return ret;
 }
 
@@ -394,10 +386,12 @@ int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 		 int64_t deadline, struct pgbox_db_result **result_r,
 		 struct pgbox_db_failure *failure_r)
 {
+	struct statement_run run;
+
 	*result_r = NULL;
-	if (run_start(db, stmt, deadline, failure_r) < 0)
+	if (run_start(db, stmt, deadline, &run, failure_r) < 0)
 		return -1;
-	return run_wait(db, deadline, result_r, failure_r);
+	return run_wait(db, &run, deadline, result_r, failure_r);
 }
 
 /*
@@ -407,6 +401,8 @@ int pgbox_db_run(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 struct pgbox_db_started {
 	/* foreign */
 	struct pgbox_db *db;
+	/* until the answer has come */
+	struct statement_run run;
 	/* own; in the root ioloop, NULL if there is none or the answer has
 	   come */
 	struct io *io;
@@ -438,7 +434,7 @@ started_settle_until(struct pgbox_db_started *started, int64_t deadline)
 	started->settled = TRUE;
 	started_stop_input(started);
 	T_BEGIN {
-		if (run_wait(db, deadline, &started->result,
+		if (run_wait(db, &started->run, deadline, &started->result,
 			     &started->failure) < 0) {
 			started->message = i_strdup(started->failure.message);
 		}
@@ -463,24 +459,17 @@ void pgbox_db_exec_look(struct pgbox_db_started *started)
 }
 
 struct pgbox_db_started *
-pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
-		    const struct pgbox_db_params *params,
-		    struct pgbox_db_failure *failure_r)
+pgbox_db_run_start(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
+		   int64_t deadline, struct pgbox_db_failure *failure_r)
 {
-	const struct pgbox_db_statement stmt = {
-		.query = query,
-		.params = params,
-		.busy = PGBOX_DB_STATE_BUSY,
-		.done = PGBOX_DB_STATE_IDLE,
-	};
+	struct statement_run run;
 	struct pgbox_db_started *started;
 
-	if (pgbox_db_try_connect(db, failure_r) < 0 ||
-	    run_start(db, &stmt, pgbox_db_now_msecs() +
-		      db->set.query_timeout_msecs, failure_r) < 0)
+	if (run_start(db, stmt, deadline, &run, failure_r) < 0)
 		return NULL;
 	started = db->started = i_new(struct pgbox_db_started, 1);
 	started->db = db;
+	started->run = run;
 	if (current_ioloop != NULL) {
 		started->io = io_add_to(io_loop_get_root(), PQsocket(db->conn),
 					IO_READ, pgbox_db_exec_look, started);
@@ -523,61 +512,4 @@ void pgbox_db_exec_abandon(struct pgbox_db_started **_started)
 	}
 	pgbox_db_result_free(&started->result);
 	started_free(started);
-}
-
-/*
- * With retries
- */
-
-/* Returns TRUE if the server can't have run the statement, and another
-   connection may help. */
-static bool failure_wants_reconnect(const struct pgbox_db_failure *failure)
-{
-	return failure->error == PGBOX_DB_ERROR_UNAVAILABLE ||
-		/* The server starts up, or shuts down while the statement is
-		   being prepared; if it was running, that is UNCERTAIN. */
-		(failure->error == PGBOX_DB_ERROR_RESOURCES &&
-		 strncmp(failure->sqlstate, "57P", 3) == 0) ||
-		strcmp(failure->sqlstate, PGBOX_SQLSTATE_READ_ONLY) == 0;
-}
-
-int pgbox_db_run_retrying(struct pgbox_db *db,
-			  const struct pgbox_db_statement *stmt,
-			  unsigned int timeout_msecs,
-			  struct pgbox_db_result **result_r,
-			  struct pgbox_db_failure *failure_r)
-{
-	/* connecting has a timeout of its own */
-	int64_t left_msecs = timeout_msecs, deadline;
-	unsigned int conflicts = 0;
-	bool reconnected = FALSE;
-
-	for (;;) {
-		if (pgbox_db_connect(db, failure_r) < 0)
-			return -1;
-		deadline = pgbox_db_now_msecs() + left_msecs;
-		if (pgbox_db_run(db, stmt, deadline, result_r, failure_r) == 0)
-			return 0;
-
-		if (failure_r->error == PGBOX_DB_ERROR_CONFLICT &&
-		    conflicts < CONFLICT_MAX_RETRIES) {
-			unsigned int msecs =
-				i_rand_minmax(CONFLICT_WAIT_MIN_MSECS,
-					      CONFLICT_WAIT_MAX_MSECS);
-
-			if (!pgbox_db_wait_msecs(msecs, deadline))
-				return -1;
-			conflicts++;
-		} else if ((failure_wants_reconnect(failure_r) ||
-			    pgbox_db_prepare_is_stale(failure_r)) &&
-			   !reconnected) {
-			pgbox_db_disconnect(db, failure_r->message);
-			reconnected = TRUE;
-		} else {
-			return -1;
-		}
-		left_msecs = deadline - pgbox_db_now_msecs();
-		if (left_msecs <= 0)
-			return -1;
-	}
 }
