@@ -75,7 +75,9 @@ pgbox_envelope_parse_from_header(pool_t pool,
 #ifdef HAVE_SETTINGS_GET
 /* A storage class registers its settings. */
 #  define PGBOX_COMPAT_SET_INFO
-/* What messages call the settings of Dovecot that come before their values */
+/* What messages say of where pgbox's settings are, and call Dovecot's own before
+   their values */
+#  define PGBOX_COMPAT_IN_SETTINGS ""
 #  define PGBOX_COMPAT_PATH_SETTING "mail_path"
 #  define PGBOX_COMPAT_LAYOUT_SETTING "mailbox_list_layout = "
 #  define PGBOX_COMPAT_DRIVER_SETTING "mail_driver = "
@@ -85,6 +87,7 @@ pgbox_envelope_parse_from_header(pool_t pool,
 /* No driver counts by itself any more. */
 #  define PGBOX_COMPAT_USER_QUOTA_DRIVER(user) ((const char *)NULL)
 #else
+#  define PGBOX_COMPAT_IN_SETTINGS " in plugin { }"
 #  define PGBOX_COMPAT_PATH_SETTING "mail_location"
 #  define PGBOX_COMPAT_LAYOUT_SETTING "mail_location: LAYOUT="
 #  define PGBOX_COMPAT_DRIVER_SETTING "mail_location = "

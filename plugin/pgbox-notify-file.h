@@ -12,9 +12,8 @@
 
 #include "guid.h"
 
-/* In Dovecot's base_dir: the FIFO, and the default of pgbox_notify_dir */
+/* The FIFO in Dovecot's base_dir */
 #define PGBOX_NOTIFY_FIFO_NAME "pgbox-notify"
-#define PGBOX_NOTIFY_DIR_NAME "pgbox"
 
 /* In pgbox_notify_dir: the table of changes (pgbox-notify-changes.h). The service
    has it locked, and touches it as long as notifications come in; while it is

@@ -11,8 +11,8 @@
 #include "pgbox-notify-file.h"
 #include "pgbox-notify-queue.h"
 #include "pgbox-notify-server.h"
-#include "pgbox-notify-settings.h"
 #include "pgbox-service.h"
+#include "pgbox-settings.h"
 
 /* At most so often the service pgbox-text is woken. */
 #define TEXT_INTERVAL_MSECS 200
@@ -125,7 +125,7 @@ static void client_connected(struct master_service_connection *conn)
  */
 
 /* The directory is made as root, the rest is done as the service's user. */
-static void main_preinit(const struct pgbox_notify_settings *set)
+static void main_preinit(const struct pgbox_service_settings *set)
 {
 	struct restrict_access_settings access;
 	const char *error;
@@ -138,9 +138,9 @@ static void main_preinit(const struct pgbox_notify_settings *set)
 	restrict_access_allow_coredumps(TRUE);
 }
 
-static void main_init(const struct pgbox_notify_settings *set)
+static void main_init(const struct pgbox_service_settings *set)
 {
-	const struct pgbox_notify_database *database;
+	const struct pgbox_service_database *database;
 	struct pgbox_notify_server *server;
 	struct pgbox_history *history;
 

@@ -4,13 +4,13 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
-#include "pgbox-notify-settings.h"
 #include "pgbox-service.h"
+#include "pgbox-settings.h"
 
 int pgbox_service_run(const struct pgbox_service *service, int argc,
 		      char *argv[])
 {
-	const struct pgbox_notify_settings *set;
+	const struct pgbox_service_settings *set;
 	pool_t pool;
 
 	/* The stats process would find that the event category "pgbox" has no
@@ -21,7 +21,7 @@ int pgbox_service_run(const struct pgbox_service *service, int argc,
 	if (master_getopt(master_service) > 0)
 		return FATAL_DEFAULT;
 	pool = pool_alloconly_create("pgbox service settings", 1024);
-	set = pgbox_notify_settings_read(pool);
+	set = pgbox_service_settings_get(pool);
 	master_service_init_log(master_service);
 
 	service->preinit(set);

@@ -5,15 +5,15 @@
 
 #include "master-service.h"
 
-struct pgbox_notify_settings;
+struct pgbox_service_settings;
 
 /* set lives until deinit() has returned. */
 struct pgbox_service {
 	/* what the log calls the process */
 	const char *name;
 	/* drops privileges; exits if it can't */
-	void (*preinit)(const struct pgbox_notify_settings *set);
-	void (*init)(const struct pgbox_notify_settings *set);
+	void (*preinit)(const struct pgbox_service_settings *set);
+	void (*init)(const struct pgbox_service_settings *set);
 	void (*deinit)(void);
 	/* somebody connected to a listener of the service */
 	master_service_connection_callback_t *connected;

@@ -1,195 +1,147 @@
-/* Dovecot 2.3: reads the settings from the strings of plugin { }. Knows nothing of
-   what they are used for. */
+/* Dovecot 2.3: reads the settings from the strings of plugin { }, for a user or for a
+   service. Knows nothing of what they are used for. */
 
 #include "pgbox-config.h"
 #include "lib.h"
-#include "settings-parser.h"
+#include "array.h"
+#include "str.h"
+#include "mail-storage-settings.h"
 #include "mail-user.h"
 #include "mail-namespace.h"
 #include "mailbox-list-private.h"
+#include "master-service.h"
+#include "master-service-settings.h"
+#include "var-expand.h"
 #include "pgbox-settings-private.h"
 
-struct pgbox_time_setting {
-	const char *name;
-	const char *default_value;
-	/* in struct pgbox_settings, an unsigned int */
-	size_t offset;
-	/* of the field's unit */
-	unsigned int unit_msecs;
-};
-
-static const struct pgbox_time_setting time_settings[] = {
-	{
-		.name = PGBOX_SETTING_QUERY_TIMEOUT,
-		.default_value = PGBOX_DEFAULT_QUERY_TIMEOUT,
-		.offset = offsetof(struct pgbox_settings, query_timeout_msecs),
-		.unit_msecs = 1,
-	},
-	{
-		.name = PGBOX_SETTING_CONNECT_TIMEOUT,
-		.default_value = PGBOX_DEFAULT_CONNECT_TIMEOUT,
-		.offset = offsetof(struct pgbox_settings,
-				   connect_timeout_msecs),
-		.unit_msecs = 1,
-	},
-	{
-		.name = PGBOX_SETTING_IDLE_DISCONNECT,
-		.default_value = PGBOX_DEFAULT_IDLE_DISCONNECT,
-		.offset = offsetof(struct pgbox_settings,
-				   idle_disconnect_msecs),
-		.unit_msecs = 1,
-	},
-	{
-		.name = PGBOX_SETTING_EXPUNGE_RETENTION,
-		.default_value = PGBOX_DEFAULT_EXPUNGE_RETENTION,
-		.offset = offsetof(struct pgbox_settings,
-				   expunge_retention_secs),
-		.unit_msecs = 1000,
-	},
-	{
-		.name = PGBOX_SETTING_SEARCH_TIMEOUT,
-		.default_value = PGBOX_DEFAULT_SEARCH_TIMEOUT,
-		.offset = offsetof(struct pgbox_settings,
-				   search_timeout_msecs),
-		.unit_msecs = 1,
-	},
-};
-
 /* Returns "" if it is not set. */
-static const char *get_string(struct mail_user *user, const char *name)
+static const char *
+get_string(const struct mail_user_settings *set, const char *name)
 {
-	const char *value = mail_user_plugin_getenv(user, name);
+	const char *value = mail_user_set_plugin_getenv(set, name);
 
 	return value == NULL ? "" : value;
 }
 
-static int
-get_time(struct mail_user *user, const struct pgbox_time_setting *def,
-	 struct pgbox_settings *set, const char **error_r)
+/*
+ * Types. Each parser has a value that is not empty, and returns 0, or -1 and what
+ * the setting must be.
+ */
+
+static int parse_bool(const char *value, bool *value_r, const char **must_be_r)
 {
-	unsigned int *dest = PTR_OFFSET(set, def->offset);
-	const char *value, *error;
-	unsigned int secs, msecs;
+	*value_r = strcasecmp(value, "yes") == 0 ||
+		strcasecmp(value, "y") == 0 || strcmp(value, "1") == 0;
+	if (*value_r || strcasecmp(value, "no") == 0 ||
+	    strcasecmp(value, "n") == 0 || strcmp(value, "0") == 0)
+		return 0;
+	*must_be_r = "yes or no";
+	return -1;
+}
 
-	value = get_string(user, def->name);
-	if (*value == '\0')
-		value = def->default_value;
+/* values are those of the table: "yes:headers:no" */
+static int
+parse_enum(const char *value, const char *values, const char **value_r,
+	   const char **must_be_r)
+{
+	const char *const *names = t_strsplit(values, ":");
+	string_t *must_be = t_str_new(64);
+	unsigned int i;
 
-	/* settings_get_time_msecs() can't count as far as some days */
-	if (def->unit_msecs == 1000) {
-		if (settings_get_time(value, &secs, &error) == 0 && secs > 0) {
-			*dest = secs;
+	for (i = 0; names[i] != NULL; i++) {
+		if (strcasecmp(names[i], value) == 0) {
+			*value_r = names[i];
 			return 0;
 		}
-	} else if (settings_get_time_msecs(value, &msecs, &error) == 0 &&
-		   msecs > 0) {
-		*dest = msecs;
-		return 0;
+		if (i > 0)
+			str_append(must_be, names[i + 1] == NULL ? " or " : ", ");
+		str_append(must_be, names[i]);
 	}
-	*error_r = t_strdup_printf(
-		"%s must be a time greater than zero with its unit, such as %s",
-		def->name, def->default_value);
+	*must_be_r = str_c(must_be);
 	return -1;
 }
 
 static int
-get_bool(struct mail_user *user, const char *name, bool default_value,
-	 bool *value_r, const char **error_r)
+parse_time(const char *value, enum setting_type type, unsigned int default_value,
+	   unsigned int *value_r, const char **must_be_r)
 {
-	const char *value = get_string(user, name);
+	const char *error, *example;
+	int ret;
 
-	*value_r = default_value;
+	/* milliseconds can't count as far as some days */
+	if (type == SET_TIME) {
+		ret = settings_get_time(value, value_r, &error);
+		example = t_strdup_printf("%ud", default_value / (24 * 3600));
+	} else {
+		ret = settings_get_time_msecs(value, value_r, &error);
+		example = t_strdup_printf("%us", default_value / 1000);
+	}
+	if (ret == 0 && *value_r > 0)
+		return 0;
+	*must_be_r = t_strconcat("a time greater than zero with its unit, "
+				 "such as ", example, NULL);
+	return -1;
+}
+
+/*
+ * Mail processes
+ */
+
+/* Returns 0, or -1 and what the setting must be. */
+static int
+read_setting(const struct mail_user_settings *user_set, pool_t pool,
+	     const struct setting_define *def, struct pgbox_settings *set,
+	     const char **must_be_r)
+{
+	const char *value = get_string(user_set, def->key);
+	void *dest = PTR_OFFSET(set, def->offset);
+	const char **dest_str = dest;
+	unsigned int *dest_uint = dest;
+
+	if (def->type == SET_ENUM) {
+		/* not set is the first value */
+		if (*value == '\0')
+			value = t_strcut(*dest_str, ':');
+		if (parse_enum(value, *dest_str, &value, must_be_r) < 0)
+			return -1;
+	}
+	if (def->type == SET_ENUM || def->type == SET_STR) {
+		*dest_str = p_strdup(pool, value);
+		return 0;
+	}
 	if (*value == '\0')
 		return 0;
-	if (strcasecmp(value, "yes") == 0 || strcasecmp(value, "y") == 0 ||
-	    strcmp(value, "1") == 0) {
-		*value_r = TRUE;
-		return 0;
-	}
-	if (strcasecmp(value, "no") == 0 || strcasecmp(value, "n") == 0 ||
-	    strcmp(value, "0") == 0) {
-		*value_r = FALSE;
-		return 0;
-	}
-	*error_r = t_strdup_printf("%s must be yes or no", name);
-	return -1;
-}
-
-static int
-get_compression(struct mail_user *user, bool *value_r, const char **error_r)
-{
-	const char *value = get_string(user, PGBOX_SETTING_COMPRESSION);
-
-	*value_r = strcasecmp(value, "none") != 0;
-	if (*value != '\0' && *value_r && strcasecmp(value, "zstd") != 0) {
-		*error_r = PGBOX_SETTING_COMPRESSION" must be zstd or none";
-		return -1;
-	}
-	return 0;
-}
-
-static int
-get_search_text(struct mail_user *user, enum pgbox_search_text *value_r,
-		const char **error_r)
-{
-	const char *value = get_string(user, PGBOX_SETTING_SEARCH_TEXT);
-
-	if (*value == '\0' || strcasecmp(value, "yes") == 0)
-		*value_r = PGBOX_SEARCH_TEXT_YES;
-	else if (strcasecmp(value, "headers") == 0)
-		*value_r = PGBOX_SEARCH_TEXT_HEADERS;
-	else if (strcasecmp(value, "no") == 0)
-		*value_r = PGBOX_SEARCH_TEXT_NO;
-	else {
-		*error_r = PGBOX_SETTING_SEARCH_TEXT
-			" must be yes, headers or no";
-		return -1;
-	}
-	return 0;
-}
-
-static int
-get_notify_dir(struct mail_user *user, pool_t pool, const char **value_r,
-	       const char **error_r)
-{
-	*value_r = p_strdup(pool, get_string(user, PGBOX_SETTING_NOTIFY_DIR));
-	if (**value_r != '\0' && **value_r != '/') {
-		*error_r = PGBOX_SETTING_NOTIFY_DIR" must be an absolute path";
-		return -1;
-	}
-	return 0;
+	if (def->type == SET_BOOL)
+		return parse_bool(value, dest, must_be_r);
+	return parse_time(value, def->type, *dest_uint, dest_uint, must_be_r);
 }
 
 int pgbox_settings_read(struct mailbox_list *list, pool_t pool,
 			const struct pgbox_settings **set_r,
 			const char **error_r)
 {
-	struct mail_user *user = list->ns->user;
+	const struct setting_define *def;
 	struct pgbox_settings *set = p_new(pool, struct pgbox_settings, 1);
-	unsigned int i;
+	const char *must_be;
 
+	*set = pgbox_default_settings;
 	set->pool = pool;
-	set->dsn = p_strdup(pool, get_string(user, PGBOX_SETTING_DSN));
-	if (get_bool(user, PGBOX_SETTING_ACCOUNT_CREATE, TRUE,
-		     &set->account_create, error_r) < 0 ||
-	    get_bool(user, PGBOX_SETTING_NOTIFY, TRUE,
-		     &set->notify, error_r) < 0 ||
-	    get_notify_dir(user, pool, &set->notify_dir, error_r) < 0 ||
-	    get_compression(user, &set->compression, error_r) < 0 ||
-	    get_search_text(user, &set->search_text, error_r) < 0)
-		return -1;
-	for (i = 0; i < N_ELEMENTS(time_settings); i++) {
-		if (get_time(user, &time_settings[i], set, error_r) < 0)
+	for (def = pgbox_setting_defines; def->key != NULL; def++) {
+		if (read_setting(list->ns->user->set, pool, def, set,
+				 &must_be) < 0) {
+			*error_r = t_strdup_printf("%s must be %s", def->key,
+						   must_be);
 			return -1;
+		}
 	}
 	*set_r = set;
-	return 0;
+	return pgbox_settings_check(set, pool, error_r) ? 0 : -1;
 }
 
 /* The setting of a namespace without an owner, and of any other if it is set */
 static const char *namespace_setting_name(const struct mail_namespace *ns)
 {
-	return t_strconcat(PGBOX_SETTING_ACCOUNT"_",
+	return t_strconcat("pgbox_account_",
 			   ns->set->name == NULL ? "" : ns->set->name, NULL);
 }
 
@@ -201,16 +153,16 @@ int pgbox_settings_read_account(struct mailbox_list *list,
 	const char *account;
 
 	*name_r = namespace_setting_name(ns);
-	account = get_string(ns->user, *name_r);
+	account = get_string(ns->user->set, *name_r);
 	if (*account == '\0' && ns->owner != NULL) {
-		account = get_string(ns->owner, PGBOX_SETTING_ACCOUNT);
+		account = get_string(ns->owner->set, "pgbox_account");
 		if (*account != '\0' && ns->owner != ns->user &&
-		    strcmp(account, get_string(ns->user,
-					PGBOX_SETTING_ACCOUNT)) == 0) {
+		    strcmp(account, get_string(ns->user->set,
+					       "pgbox_account")) == 0) {
 			/* A value of the session, as userdb fields are, says
 			   nothing about another user. */
 			*error_r = t_strdup_printf(
-				PGBOX_SETTING_ACCOUNT" must hold the user's "
+				"pgbox_account must hold the user's "
 				"%%variables for namespace %s, where others "
 				"share their mail", ns->prefix);
 			return -1;
@@ -218,4 +170,82 @@ int pgbox_settings_read_account(struct mailbox_list *list,
 	}
 	*account_r = *account == '\0' ? NULL : account;
 	return 0;
+}
+
+/*
+ * Services
+ */
+
+/* Returns the value as mail processes see it, "" if it is not set, or NULL if that
+   depends on the user. */
+static const char *
+find_without_user(const struct mail_user_settings *set, const char *key,
+		  const char **error_r)
+{
+	static const struct var_expand_table no_variables[] = {
+		{ '\0', NULL, NULL }
+	};
+	string_t *value = t_str_new(128);
+
+	if (var_expand(value, get_string(set, key), no_variables, error_r) <= 0)
+		return NULL;
+	return str_c(value);
+}
+
+static const char *
+get_without_user(const struct mail_user_settings *set, const char *key)
+{
+	const char *value, *error;
+
+	value = find_without_user(set, key, &error);
+	if (value == NULL)
+		i_fatal(PGBOX_SERVICE_NO_VARIABLES, key, error);
+	return value;
+}
+
+static const struct mail_user_settings *read_user_settings(void)
+{
+	static const struct setting_parser_info *roots[] = {
+		&mail_user_setting_parser_info,
+		NULL
+	};
+	struct master_service_settings_input input = {
+		.roots = roots,
+		/* as mail processes, which have the plugin { } */
+		.module = "mail",
+		.service = master_service_get_name(master_service),
+	};
+	struct master_service_settings_output output;
+	const char *error;
+
+	if (master_service_settings_read(master_service, &input, &output,
+					 &error) < 0)
+		i_fatal("Error reading configuration: %s", error);
+	return master_service_settings_get_others(master_service)[0];
+}
+
+void pgbox_settings_read_service(pool_t pool,
+				 struct pgbox_service_settings *set_r,
+				 const char **base_dir_r, const char **error_r)
+{
+	const struct mail_user_settings *set = read_user_settings();
+	const char *key = "pgbox_notify_dsn", *dsn;
+	unsigned int i;
+
+	*base_dir_r = set->base_dir;
+	set_r->dir = p_strdup(pool, get_without_user(set, "pgbox_notify_dir"));
+	for (i = 1;; i++) {
+		if (i > 1)
+			key = t_strdup_printf("pgbox_notify_dsn%u", i);
+		dsn = get_without_user(set, key);
+		if (*dsn != '\0')
+			pgbox_service_settings_add(set_r, pool, key, dsn);
+		else if (i == 1)
+			pgbox_service_settings_add(set_r, pool, "pgbox_dsn",
+						   NULL);
+		else
+			break;
+	}
+	set_r->mail_dsn = p_strdup(pool, find_without_user(set, "pgbox_dsn",
+							   error_r));
 }

@@ -1,26 +1,32 @@
-/* Checks what was set. Knows nothing of how Dovecot reads it, nor of what it is
-   used for. */
+/* Checks what was set, for a user or for a service. Knows nothing of how Dovecot reads
+   it, nor of what it is used for. */
 
 #include "pgbox-config.h"
 #include "lib.h"
+#include "array.h"
 #include "mail-user.h"
 #include "mail-namespace.h"
 #include "mailbox-list-private.h"
+#include "pgbox-compat.h"
 #include "pgbox-db.h"
 #include "pgbox-settings-private.h"
+
+/*
+ * Mail processes
+ */
 
 static int check_dsn(const char *dsn, const char **error_r)
 {
 	const char *error;
 
 	if (*dsn == '\0') {
-		*error_r = PGBOX_SETTING_DSN" is not set: it must be a libpq "
+		*error_r = "pgbox_dsn is not set: it must be a libpq "
 			"connection string, such as "
 			"\"host=db.example.org dbname=mail\"";
 		return -1;
 	}
 	if (pgbox_db_conninfo_check(dsn, &error) < 0) {
-		*error_r = t_strdup_printf(PGBOX_SETTING_DSN" must be a libpq "
+		*error_r = t_strdup_printf("pgbox_dsn must be a libpq "
 			"connection string: %s", error);
 		return -1;
 	}
@@ -62,4 +68,54 @@ int pgbox_settings_get_account(struct mailbox_list *list,
 	}
 	*account_r = account;
 	return 0;
+}
+
+/*
+ * Services
+ */
+
+void pgbox_service_settings_add(struct pgbox_service_settings *set, pool_t pool,
+				const char *name, const char *dsn)
+{
+	struct pgbox_service_database *database =
+		array_append_space(&set->databases);
+
+	database->name = p_strdup(pool, name);
+	database->dsn = p_strdup(pool, dsn);
+}
+
+static const char *
+need_mail_dsn(const struct pgbox_service_settings *set, const char *error)
+{
+	if (set->mail_dsn == NULL)
+		i_fatal(PGBOX_SERVICE_NO_VARIABLES, "pgbox_dsn", error);
+	if (*set->mail_dsn == '\0') {
+		i_fatal("Neither pgbox_notify_dsn nor pgbox_dsn is set"
+			PGBOX_COMPAT_IN_SETTINGS);
+	}
+	return set->mail_dsn;
+}
+
+const struct pgbox_service_settings *pgbox_service_settings_get(pool_t pool)
+{
+	struct pgbox_service_settings *set =
+		p_new(pool, struct pgbox_service_settings, 1);
+	struct pgbox_service_database *database;
+	const char *base_dir, *error = NULL;
+
+	p_array_init(&set->databases, pool, 4);
+	pgbox_settings_read_service(pool, set, &base_dir, &error);
+	if (*set->dir == '\0') {
+		set->dir = p_strconcat(pool, base_dir,
+				       "/"PGBOX_NOTIFY_DIR_NAME, NULL);
+	}
+	array_foreach_modifiable(&set->databases, database) {
+		if (database->dsn == NULL)
+			database->dsn = need_mail_dsn(set, error);
+		if (pgbox_db_conninfo_check(database->dsn, &error) < 0)
+			i_fatal("%s: %s", database->name, error);
+	}
+	if (set->mail_dsn != NULL && *set->mail_dsn == '\0')
+		set->mail_dsn = NULL;
+	return set;
 }

@@ -11,9 +11,6 @@
 #include "pgbox-notify.h"
 #include "pgbox-query-session.h"
 #include "pgbox-storage.h"
-#ifdef PGBOX_COMPAT_SET_INFO
-#  include "pgbox-settings-info.h"
-#endif
 
 /* Messages that one call of the purge removes: a short transaction */
 #define PGBOX_PURGE_BATCH 500

@@ -9,8 +9,8 @@
 #include "pgbox-chunk.h"
 #include "pgbox-history.h"
 #include "pgbox-notify-file.h"
-#include "pgbox-notify-settings.h"
 #include "pgbox-service.h"
+#include "pgbox-settings.h"
 #include "pgbox-text-worker.h"
 
 #include <fcntl.h>
@@ -91,7 +91,7 @@ static void watch(void *context ATTR_UNUSED)
  */
 
 static void
-main_preinit(const struct pgbox_notify_settings *set ATTR_UNUSED)
+main_preinit(const struct pgbox_service_settings *set ATTR_UNUSED)
 {
 	restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
 	restrict_access_allow_coredumps(TRUE);
@@ -99,9 +99,9 @@ main_preinit(const struct pgbox_notify_settings *set ATTR_UNUSED)
 		i_warning("nice() failed: %m");
 }
 
-static void main_init(const struct pgbox_notify_settings *set)
+static void main_init(const struct pgbox_service_settings *set)
 {
-	const struct pgbox_notify_database *database;
+	const struct pgbox_service_database *database;
 	struct pgbox_text_worker *worker;
 
 	i_array_init(&text_workers, 4);

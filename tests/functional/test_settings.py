@@ -23,6 +23,15 @@ WRONG = [
     ("pgbox_notify", "maybe"),
     ("pgbox_notify_dir", "not/absolute"),
 ]
+# What pgbox says of them; with Dovecot 2.4 it is Dovecot that does.
+MUST_BE = {
+    "pgbox_account_create": "yes or no",
+    "pgbox_query_timeout": "a time greater than zero with its unit, such as 30s",
+    "pgbox_expunge_retention": "a time greater than zero with its unit, such as 7d",
+    "pgbox_compression": "zstd or none",
+    "pgbox_search_text": "yes, headers or no",
+    "pgbox_notify_dir": "an absolute path",
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +70,7 @@ def ends_with_one_line(server, user, setting):
                                 if re.search(rf"(Error|Fatal): .*\b{setting}\b", line)],
                        f"a log line that names {setting}")
     assert len(named) == 1, named
+    assert config.is_24() or MUST_BE.get(setting, "") in named[0], named
 
 
 @pytest.mark.parametrize("setting,value", WRONG)

@@ -1,17 +1,22 @@
-# Every setting of plugin/pgbox-settings-names.h is in README.md, in pgbox(7) and in
-# the example configurations, with its default where it has one; no other one is.
-# The defaults of Dovecot 2.4 in pgbox-settings-info.c are the same.
+# Every row of the table in plugin/pgbox-settings.h is in README.md, in pgbox(7) and in
+# the example configurations, with its default where it has one; no other setting is.
 
-names=plugin/pgbox-settings-names.h
-info=plugin/pgbox-settings-info.c
+table=plugin/pgbox-settings.h
 examples='packaging/conf/dovecot-2.3/90-pgbox.conf packaging/conf/dovecot-2.4/90-pgbox.conf'
 
 # Prints "NAME" or "NAME = DEFAULT" for each.
 settings() {
-	awk '/^#define PGBOX_SETTING_/ { name[substr($2, 15)] = $3 }
-		/^#define PGBOX_DEFAULT_/ { value[substr($2, 15)] = $3 }
-		END { for (key in name) print name[key] (key in value ? " = " value[key] : "") }' \
-		$names | tr -d '"' | sort
+	sed -n 's/^ROW(\([A-Z_]*\), *"\([a-z_]*\)", *[a-z_]*, *"\{0,1\}\([^,"]*\)"\{0,1\}, .*/\1 \2 \3/p' $table |
+		while read -r type name value; do
+			case $type in
+			BOOL) [ "$value" = TRUE ] && value=yes || value=no ;;
+			ENUM) value=${value%%:*} ;;
+			TIME) value=$((value / 24 / 3600))d ;;
+			TIME_MSECS) value=$((value / 1000))s ;;
+			*) value= ;;
+			esac
+			echo "$name${value:+ = $value}"
+		done
 }
 
 # check_setting "NAME = DEFAULT"
@@ -26,12 +31,6 @@ check_setting() {
 	for example in $examples; do
 		grep -qxE " *#?$name (\{|= ${value:-.*})" "$example" || echo "$example does not have $1"
 	done
-	case $value in
-	*s) number="_msecs = ${value%s} \* 1000" ;;
-	*d) number="_secs = ${value%d} \* 24 \* 3600" ;;
-	*) return ;;
-	esac
-	grep -qxE "[[:space:]]*\.${name#pgbox_}$number," $info || echo "$info has another default of $1"
 }
 
 # Names that are documented; those of namespaces are the admin's.
@@ -45,9 +44,9 @@ documented() {
 }
 
 check() {
-	[ -f $names ] || { echo "$names is missing"; return; }
+	[ -f $table ] || { echo "$table is missing"; return; }
 	known=$(settings)
-	[ -n "$known" ] || echo "no setting was found in $names"
+	[ -n "$known" ] || echo "no setting was found in $table"
 	while read -r setting; do
 		check_setting "$setting"
 	done <<<"$known"
@@ -59,31 +58,23 @@ check() {
 
 good_tree() {
 	mkdir -p packaging/man packaging/conf/dovecot-2.3 packaging/conf/dovecot-2.4
-	cat >$names <<-'C'
-		#define PGBOX_SETTING_DSN "pgbox_dsn"
-		#define PGBOX_SETTING_TIME "pgbox_time"
-		#define PGBOX_DEFAULT_TIME "5s"
-	C
+	printf 'ROW(%s, MAIL) \\\n' 'STR, "pgbox_dsn", dsn, ""' \
+		'TIME_MSECS,  "pgbox_time",  time_msecs,  5 * 1000' >$table
 	printf '%s\n' "| \`pgbox_dsn\` | none | |" "| \`pgbox_time\` | 5s | |" >README.md
 	printf '%s\n' ".It Va pgbox_dsn" ".It Va pgbox_time = 5s" >packaging/man/pgbox.7
 	for example in $examples; do
 		printf '%s\n' "pgbox_dsn = x" "#pgbox_time = 5s" >"$example"
 	done
-	echo "	.time_msecs = 5 * 1000," >$info
 	found=$(check)
 	[ -z "$found" ]
 }
 
 sample_undocumented() {
-	good_tree && echo '#define PGBOX_SETTING_NEW "pgbox_new"' >>$names
+	good_tree && echo 'ROW(STR, "pgbox_new", new, "", MAIL)' >>$table
 }
 
 sample_old_default() {
 	good_tree && sed -i 's/5s/6s/' packaging/conf/dovecot-2.4/90-pgbox.conf
-}
-
-sample_other_default_in_24() {
-	good_tree && sed -i 's/5 /6 /' $info
 }
 
 sample_setting_is_gone() {
