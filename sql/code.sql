@@ -37,6 +37,7 @@
 \ir functions/subscription-set.sql
 \ir functions/text-claim.sql
 \ir functions/text-cost.sql
+\ir functions/text-lease.sql
 \ir functions/text-next.sql
 \ir functions/text-store.sql
 \ir functions/uid-validity-next.sql

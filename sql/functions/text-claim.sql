@@ -35,7 +35,13 @@ begin
             where q.account_id = p_account_id
                 and q.error is null
                 and (p_bodies or not q.has_header)
-                and (q.leased_until is null or q.leased_until < now())
+                and (
+                    q.leased_until is null
+                    or q.leased_until < now()
+                    -- few: those of large messages, and those that the clock has left behind
+                    or q.leased_until > now() + interval '1 minute'
+                    and q.leased_until > now() + pgbox.text_lease(q.account_id, q.message_id)
+                )
                 and (case when v_begun then q.attempts between 1 and 2 else q.attempts = 0 end)
                 and exists (
                     select from pgbox.mail m

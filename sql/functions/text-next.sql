@@ -1,8 +1,7 @@
 -- Takes messages of any account whose text the service pgbox-text is to
--- extract, the oldest first: nobody else gets them for a minute, and a second
--- more for each megabyte. One that was begun before comes alone, so that a
--- message which kills the process that reads it spoils no other; after the third
--- time it is marked.
+-- extract, the oldest first: nobody else gets them while text_lease() says. One
+-- that was begun before comes alone, so that a message which kills the process
+-- that reads it spoils no other; after the third time it is marked.
 -- Parameters: the most messages to take; the most bytes of messages (the last
 --   one may exceed it).
 -- Returns messages with their sizes, MIME structures, whether their bodies are
@@ -38,7 +37,12 @@ begin
         from pgbox.message_text_queue q
         where q.wanted > 0
             and q.attempts > 2
-            and q.leased_until < now()
+            and (
+                q.leased_until < now()
+                -- few: those of large messages, and those that the clock has left behind
+                or q.leased_until > now() + interval '1 minute'
+                and q.leased_until > now() + pgbox.text_lease(q.account_id, q.message_id)
+            )
         limit p_limit
         for update skip locked
     )
@@ -57,7 +61,12 @@ begin
             where v_begun
                 and q.wanted > 0
                 and q.attempts > 0
-                and q.leased_until < now()
+                and (
+                    q.leased_until < now()
+                    -- few: those of large messages, and those that the clock has left behind
+                    or q.leased_until > now() + interval '1 minute'
+                    and q.leased_until > now() + pgbox.text_lease(q.account_id, q.message_id)
+                )
             order by q.leased_until
             limit 1
             for update skip locked
@@ -78,7 +87,7 @@ begin
         ), claimed as (
             update pgbox.message_text_queue q
             set attempts = q.attempts + 1,
-                leased_until = now() + interval '1 minute' + c.size * interval '1 microsecond'
+                leased_until = now() + pgbox.text_lease(q.account_id, q.message_id)
             from candidate c
             where q.account_id = c.account_id
                 and q.message_id = c.message_id

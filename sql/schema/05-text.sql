@@ -101,5 +101,6 @@ comment on column pgbox.message_text_queue.wanted is
 comment on column pgbox.message_text_queue.has_header is 'message_text has all but the body.';
 comment on column pgbox.message_text_queue.attempts is
     'How often a process began to extract the text and was not heard of again; after three times nobody tries any more.';
-comment on column pgbox.message_text_queue.leased_until is 'Until then a process is at work on it.';
+comment on column pgbox.message_text_queue.leased_until is
+    'Until then a process is at work on it, unless that is longer than text_lease().';
 comment on column pgbox.message_text_queue.error is 'Why the text can''t be stored, if it can''t: not tried again.';

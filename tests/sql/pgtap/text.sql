@@ -1,7 +1,7 @@
--- text_claim(), text_next(), text_store()
+-- text_claim(), text_next(), text_store(), text_lease()
 begin;
 set local search_path = tap, public;
-select plan(37);
+select plan(45);
 
 create function tap.claim(p_box text, p_limit int default 10, p_bodies boolean default true, p_max_uid bigint default 100,
     p_max_bytes bigint default 1000000)
@@ -56,6 +56,10 @@ update pgbox.message_text_queue set leased_until = now() - interval '1 second' w
 select is(tap.claim('a', 10, false), '5', 'one with all but its body is not taken without need; new ones come first');
 select is(tap.claim('a', 10), '2', 'with need it is');
 select is(tap.claim('a', 10), '4', 'one that was begun before comes alone');
+update pgbox.message_text_queue set leased_until = now() + interval '400 days', attempts = 1;
+select is(tap.claim('a', 10), '2', 'one that was begun while the clock was ahead is as good as any other');
+select is(concat_ws(',', tap.claim('a', 10), tap.claim('a', 10)), '4,5', 'so are all others');
+select is(tap.claim('a', 10), '', 'each once');
 update pgbox.message_text_queue set leased_until = null, attempts = 3;
 select is(tap.claim('a', 10), '', 'after three attempts none any more');
 select is(tap.store('a', 4, 'H', 'B'), 1, 'who comes late is still heard');
@@ -100,6 +104,20 @@ select is(tap.store('n', 3, 'H', 'B'), 1, 'and stores it');
 update pgbox.message_text_queue set attempts = 3, leased_until = now() - interval '1 second' where attempts > 0 and wanted > 0;
 select is(tap.next(), '4!,5!,6!', 'those that three processes did not get through are marked');
 select is((select count(*) from pgbox.message_text_queue where error like 'Three%'), 3::bigint, 'and say so');
+
+-- A lease is as long as its message is large, and never longer.
+select is((select pgbox.text_lease(account_id, message_id) from pgbox.mail where mailbox_id = tap.mailbox('n') and uid = 1),
+    interval '60.000004 seconds', 'a message of four octets is leased for a minute and 4 us');
+delete from pgbox.message_text_queue;
+select tap.save('n');
+update pgbox.message set size = 300000000 where message_id = (select message_id from pgbox.mail where mailbox_id = tap.mailbox('n') and uid = 7);
+update pgbox.message_text_queue set attempts = 1, leased_until = now() + interval '6 minutes';
+select is(tap.next() || tap.claim('n'), '', 'one of 300 MB may be at work on for six minutes');
+update pgbox.message_text_queue set leased_until = now() + interval '6 minutes 1 second';
+select is(tap.next(), '7b', 'more is the clock''s fault');
+select is((select leased_until - now() from pgbox.message_text_queue), interval '6 minutes', 'then it has its own time');
+update pgbox.message_text_queue set attempts = 3, leased_until = now() + interval '400 days';
+select is(tap.next(), '7!', 'and one that three processes did not get through is marked');
 
 select * from finish();
 rollback;
