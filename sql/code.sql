@@ -4,6 +4,8 @@
 \ir functions/account-lock.sql
 \ir functions/account-open.sql
 \ir functions/attribute-set.sql
+\ir functions/clock.sql
+\ir functions/clock-is-right.sql
 \ir functions/continue-epoch.sql
 \ir functions/current-epoch.sql
 \ir functions/epoch-begin.sql

@@ -5,7 +5,7 @@
 --   not mean the mailbox that another session has just renamed to "b".
 -- Returns nothing. Errors: PB404 none of this name, PB409 a \Noselect node
 --   with children.
--- Locks: account row, mailbox row. Writes: mailbox.
+-- Locks: account row, mailbox row; as clock(). Writes: mailbox; as clock().
 create or replace function pgbox.mailbox_delete(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -21,7 +21,7 @@ declare
 begin
     perform pgbox.account_lock(p_account_id);
     update pgbox.mailbox b
-    set deleted_at = now()
+    set deleted_at = pgbox.clock()
     where b.account_id = p_account_id
         and b.mailbox_id = p_mailbox_id
         and b.name = p_name

@@ -6,8 +6,8 @@
 --     have p_modseq; null for no such condition.
 -- Returns UIDs and GUIDs of the mails that were removed, parallel and in no
 --   order. If there are none, nothing was written.
--- Locks: the caller holds the mailbox row.
--- Writes: mail, expunged, mailbox (counters, modseq).
+-- Locks: the caller holds the mailbox row; as clock().
+-- Writes: mail, expunged, mailbox (counters, modseq); as clock().
 create or replace function pgbox.mails_expunge(
     p_account_id bigint,
     p_mailbox_id bigint,
@@ -22,6 +22,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+    v_time timestamptz := pgbox.clock();
     v_messages int;
     v_unseen int;
     v_bytes bigint;
@@ -53,9 +54,9 @@ begin
             limit 1
         ) f
     ), tombstone as (
-        insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, message_ids, guids)
+        insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, expunged_at, uids, message_ids, guids)
         select
-            p_account_id, p_mailbox_id, p_modseq, s.uid / 128,
+            p_account_id, p_mailbox_id, p_modseq, s.uid / 128, v_time,
             array_agg(s.uid), array_agg(s.message_id), array_agg(s.guid)
         from message s
         group by s.uid / 128

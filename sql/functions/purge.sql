@@ -3,9 +3,10 @@
 -- Parameters: account, or null for all; how long the messages of expunged
 --   mails and deleted mailboxes are kept; how long tombstones and changes are
 --   kept; how many messages to remove, at most 127 more.
--- Returns the number of messages, tombstones and mails removed.
+-- Returns the number of messages, tombstones and mails removed. Nothing is, with a
+--   warning, for the first time after the clock has leapt forward.
 -- Locks: an advisory lock, one purge at a time; mailbox rows whose history is
---   trimmed (skipped if they are busy); deleted mailbox rows.
+--   trimmed (skipped if they are busy); deleted mailbox rows; as clock().
 -- Writes: everything but account and subscription.
 create or replace function pgbox.purge(
     p_account_id bigint,
@@ -42,6 +43,25 @@ begin
     -- One purge at a time: two that remove the last two tombstones of a message
     -- would each see the other's, and the message would stay for ever.
     perform pg_advisory_xact_lock(hashtext('pgbox.purge'));
+
+    -- How old something is, only a clock can tell that was right then and is now.
+    if pgbox.clock() > now() + interval '1 hour' then
+        raise warning using
+            message = format('the clock says %s, but was at %s before: what is expunged now counts from then', now(), pgbox.clock()),
+            hint = 'If it is right now: select pgbox.clock_is_right()';
+    end if;
+    if exists (
+        select from pgbox.epoch e
+        where now() >= e.leapt_at
+            and now() < e.leapt_at + p_retention
+    ) then
+        raise warning using
+            message = format(
+                'the clock has leapt to %s: nothing is purged until that is %s ago',
+                (select e.leapt_at from pgbox.epoch e), p_retention
+            );
+        return 0;
+    end if;
 
     -- Uploads that were never saved; first, because a save locks its upload
     -- before its mailbox.

@@ -4,7 +4,8 @@
 --   what message_chunk stores, null for those that are fewer than four. They are
 --   no arrays, which the server would copy three times more.
 -- Returns the id. Errors: PB404 the upload was purged.
--- Locks: the upload's row. Writes: message_upload, message_chunk.
+-- Locks: the upload's row; as clock(). Writes: message_upload, message_chunk; as
+--   clock().
 create or replace function pgbox.upload_chunks(
     p_account_id bigint,
     p_message_id bigint,
@@ -32,8 +33,8 @@ begin
     perform set_config('synchronous_commit', 'off', true);
     if v_message_id is null then
         v_message_id := nextval('pgbox.message_id_seq');
-        insert into pgbox.message_upload (account_id, message_id)
-        values (p_account_id, v_message_id);
+        insert into pgbox.message_upload (account_id, message_id, started_at)
+        values (p_account_id, v_message_id, pgbox.clock());
     else
         perform 1
         from pgbox.message_upload u

@@ -46,5 +46,16 @@ comment on column pgbox.epoch.fresh_at is
 comment on column pgbox.epoch.continued_from is 'The epochs since fresh_at, but for this one.';
 comment on column pgbox.epoch.uid_validity is
     'UIDVALIDITY that is due at raised_at; it rises by one each second. Far from that of the last epoch, of which folders may be lost.';
+-- Retention counts from the latest time that is known.
+alter table pgbox.epoch
+    add column clock_at timestamptz not null default now(),
+    add column leapt_at timestamptz not null default '-infinity';
+comment on column pgbox.epoch.clock_at is
+    'The latest time that the server''s clock is known to have shown, an hour exactly: what is kept for a while counts from there at least.';
+comment on column pgbox.epoch.leapt_at is
+    'What the clock showed when it was last found more than 40 days later than it was known to be: it was wrong before, or is now, and the purge waits.';
 drop function pgbox.current_timeline();
 drop function pgbox.session_begin();
+
+comment on column pgbox.message_text_queue.leased_until is
+    'Until then a process is at work on it, unless that is longer than text_lease().';

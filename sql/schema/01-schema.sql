@@ -28,6 +28,8 @@ create table pgbox.epoch (
     fresh_at timestamptz not null,
     continued_from bigint[] not null,
     uid_validity bigint not null,
+    clock_at timestamptz not null default now(),
+    leapt_at timestamptz not null default '-infinity',
     constraint epoch_pkey primary key (only_row),
     constraint epoch_only_row_check check (only_row)
 );
@@ -47,3 +49,7 @@ comment on column pgbox.epoch.fresh_at is
 comment on column pgbox.epoch.continued_from is 'The epochs since fresh_at, but for this one.';
 comment on column pgbox.epoch.uid_validity is
     'UIDVALIDITY that is due at raised_at; it rises by one each second. Far from that of the last epoch, of which folders may be lost.';
+comment on column pgbox.epoch.clock_at is
+    'The latest time that the server''s clock is known to have shown, an hour exactly: what is kept for a while counts from there at least.';
+comment on column pgbox.epoch.leapt_at is
+    'What the clock showed when it was last found more than 40 days later than it was known to be: it was wrong before, or is now, and the purge waits.';

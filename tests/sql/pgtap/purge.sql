@@ -1,7 +1,7 @@
--- purge(), messages_remove()
+-- purge(), messages_remove(), clock(), clock_is_right()
 begin;
 set local search_path = tap, public;
-select plan(28);
+select plan(46);
 
 create temporary view counts as
 select
@@ -89,6 +89,51 @@ select is((select count(*) from pgbox.message_upload), 1::bigint, 'a young uploa
 update pgbox.message_upload set started_at = now() - interval '2 days';
 select pgbox.purge(null, '7 days', '90 days', 100);
 select is((select count(*) from pgbox.message_upload) + (select chunks from counts), 2::bigint, 'an old one goes');
+
+-- A clock that was, or is, wrong
+create function tap.set_clock(p_clock timestamptz, p_leapt timestamptz default '-infinity') returns void language sql as $$
+    update pgbox.epoch set clock_at = p_clock, leapt_at = p_leapt
+$$;
+create temporary view clock as select now() - clock_at as behind, leapt_at from pgbox.epoch;
+create function tap.new_tombstone() returns timestamptz language sql as $$
+    select tap.save('clock');
+    select tap.change('clock', array(select uid from pgbox.mail where mailbox_id = tap.mailbox('clock')), p_expunge => true);
+    select expunged_at from pgbox.expunged where mailbox_id = tap.mailbox('clock') order by modseq desc limit 1;
+$$;
+select tap.new_mailbox('clock');
+
+select tap.set_clock(now() - interval '1 hour');
+select is(tap.new_tombstone(), now(), 'an expunge counts from what the clock shows');
+select is((select behind from clock), interval '1 hour', 'which is written down once an hour');
+select tap.set_clock(now() - interval '61 minutes');
+select is(tap.new_tombstone(), now(), 'an expunge after more than an hour');
+select results_eq('table clock', $$values (interval '0', timestamptz '-infinity')$$, 'writes it down');
+
+select tap.set_clock(now() + interval '400 days');
+select is(tap.new_tombstone(), now() + interval '400 days', 'if the clock fell behind, an expunge counts from what is known');
+select is((select behind from clock), interval '-400 days', 'which stays known');
+select tap.new_mailbox('behind');
+select pgbox.mailbox_delete(tap.account(), tap.mailbox('behind'), 'behind');
+select is((select deleted_at from pgbox.mailbox where name = 'behind'), now() + interval '400 days', 'so does a DELETE');
+select tap.upload(null, 0, 'x');
+select is((select max(started_at) from pgbox.message_upload), now() + interval '400 days', 'and an upload');
+select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'all of it is kept');
+
+select is(pgbox.clock_is_right(), 3::bigint, 'if the clock was ahead before, the admin says so');
+select is((select behind from clock), interval '0', 'then nothing later is known');
+select is((select max(expunged_at) from pgbox.expunged), now(), 'and what was expunged');
+select is((select deleted_at from pgbox.mailbox where name = 'behind'), now(), 'or deleted since counts from now on');
+
+update pgbox.expunged set expunged_at = now() - interval '400 days';
+update pgbox.mailbox set deleted_at = now() - interval '400 days' where name = 'behind';
+select tap.set_clock(now() - interval '41 days');
+select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'after a leap of the clock nothing is purged');
+select is((select leapt_at from clock), now(), 'and the leap is written down');
+select tap.set_clock(now(), now() - interval '7 days' + interval '1 second');
+select is(pgbox.purge(null, '7 days', '90 days', 100), 0::bigint, 'until the retention is over');
+select tap.set_clock(now() - interval '39 days', now() - interval '7 days');
+select cmp_ok(pgbox.purge(null, '7 days', '90 days', 100), '>', 0::bigint, 'then it is');
+select is((select leapt_at from clock), now() - interval '7 days', 'a time in which nobody expunges is no leap');
 
 select * from finish();
 rollback;

@@ -419,6 +419,13 @@ test_purge() {
 	[ "$(query 'select count(*) from pgbox.message')" = 0 ]
 	[ "$(query 'select sum(cardinality(uids)) from pgbox.expunged')" = 1500 ]
 	refused 1 'as PostgreSQL intervals' schema purge --retention '1 fortnite'
+	query "update pgbox.epoch set clock_at = now() - interval '400 days'"
+	schema purge 2>&1 | grep -F 'pgbox-schema: the clock has leapt to'
+	query "update pgbox.epoch set clock_at = now() + interval '400 days'"
+	schema purge 2>&1 | grep -F 'pgbox-schema: the clock says'
+	schema purge 2>&1 | grep -F 'select pgbox.clock_is_right()'
+	query 'select pgbox.clock_is_right()'
+	[ "$(schema purge 2>&1 | grep -c clock)" = 1 ] # the leap
 	schema verify --bodies | grep -F 'checks passed'
 }
 
