@@ -12,7 +12,7 @@
  */
 
 int pgbox_run_account_open(struct pgbox_db *db, const char *name,
-			     bool create, bool create_inbox,
+			     bool create, bool create_inbox, bool public,
 			     int64_t *account_id_r,
 			     struct pgbox_db_failure *failure_r)
 {
@@ -20,6 +20,7 @@ int pgbox_run_account_open(struct pgbox_db *db, const char *name,
 		.name = name,
 		.create = create,
 		.inbox = create_inbox,
+		.public = public,
 	};
 	struct pgbox_account_open_columns columns;
 	struct pgbox_db_result *result;

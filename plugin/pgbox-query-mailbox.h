@@ -60,10 +60,12 @@ struct pgbox_attribute_change {
 };
 ARRAY_DEFINE_TYPE(pgbox_attribute_change, struct pgbox_attribute_change);
 
-/* An account that is missing is created if wanted, with or without an INBOX.
+/* An account that is missing is created if wanted, with or without an INBOX. One of
+   a user can't be opened as public, that is for a namespace without an owner, and
+   the other way round: CONFIG.
    Running it again does no harm, and it does so itself. */
 int pgbox_run_account_open(struct pgbox_db *db, const char *name,
-			     bool create, bool create_inbox,
+			     bool create, bool create_inbox, bool public,
 			     int64_t *account_id_r,
 			     struct pgbox_db_failure *failure_r);
 

@@ -85,6 +85,7 @@ pgbox_storage_create(struct mail_storage *_storage, struct mail_namespace *ns,
 		return -1;
 	storage->account_name = p_strdup(_storage->pool, account);
 	storage->account_foreign = ns->owner != NULL && ns->owner != ns->user;
+	storage->account_public = ns->owner == NULL;
 	storage->account_inbox = (ns->flags & NAMESPACE_FLAG_INBOX_ANY) != 0;
 
 	/* Namespaces with the same directory share the storage.
@@ -120,6 +121,7 @@ pgbox_storage_ask_account(struct pgbox_storage *storage,
 
 	if (pgbox_run_account_open(storage->db, storage->account_name, create,
 				   storage->account_inbox,
+				   storage->account_public,
 				   &storage->account_id, failure_r) == 0)
 		return 0;
 

@@ -33,6 +33,8 @@ struct pgbox_storage {
 	const char *account_name;
 	/* another user's: it may be missing, and is never created by us */
 	bool account_foreign;
+	/* a tree of mailboxes without an owner, and no user's */
+	bool account_public;
 	/* it gets an INBOX when it is created */
 	bool account_inbox;
 	/* 0 until pgbox_storage_open_account() succeeded. A mailbox that was

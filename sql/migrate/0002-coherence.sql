@@ -1,6 +1,14 @@
 -- From version 1, which databases have had since commit 2e45868, to version 2.
 -- code.sql follows: a function whose name or parameters have changed is dropped here.
 
+-- An account of a public namespace is no user's. Of those that are there nothing is
+-- known: account_open() learns it. This comes first, because sessions lock the
+-- account before the mailbox.
+alter table pgbox.account add column public boolean;
+comment on column pgbox.account.public is
+    'Whether a namespace of type public shows it, else it is a user''s; neither can be opened as the other. Null for what is older than version 2: both can.';
+drop function pgbox.account_open(text, boolean, boolean);
+
 -- A deleted mailbox, which the purge has not come to yet, does not hold its GUID
 -- against a living one: dsync brings a mailbox back with the GUID that it had.
 alter table pgbox.mailbox drop constraint mailbox_guid_key;

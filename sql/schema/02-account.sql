@@ -5,6 +5,7 @@ create table pgbox.account (
     name text collate "C" not null,
     last_uid_validity bigint not null default 0,
     created_at timestamptz not null default now(),
+    public boolean,
     constraint account_pkey primary key (account_id),
     constraint account_name_key unique (name)
 );
@@ -15,6 +16,8 @@ comment on column pgbox.account.account_id is 'First column of every other key.'
 comment on column pgbox.account.name is 'Dovecot''s username of the owner, or the setting pgbox_account.';
 comment on column pgbox.account.last_uid_validity is 'Highest UIDVALIDITY given out, so that none is given twice.';
 comment on column pgbox.account.created_at is 'When the account was first used.';
+comment on column pgbox.account.public is
+    'Whether a namespace of type public shows it, else it is a user''s; neither can be opened as the other. Null for what is older than version 2: both can.';
 
 -- What numbers of a mailbox can be. As CHECK constraints of the table they would
 -- be read from their text by each statement that updates it; domains are checked

@@ -19,10 +19,11 @@ static void test_account(void **state ATTR_UNUSED)
 {
 	int64_t id;
 
-	assert_int_equal(pgbox_run_account_open(db, "two", FALSE, TRUE, &id,
+	assert_int_equal(pgbox_run_account_open(db, "two", FALSE, TRUE, FALSE, &id,
 						&failure), -1);
 	assert_int_equal(failure.error, PGBOX_DB_ERROR_NOT_FOUND);
-	ASSERT_OK(pgbox_run_account_open(db, "two", TRUE, TRUE, &id, &failure));
+	ASSERT_OK(pgbox_run_account_open(db, "two", TRUE, TRUE, FALSE, &id,
+					 &failure));
 	assert_int_equal(id, sql_int("select account_id from pgbox.account"
 				     " where name = 'two'"));
 	assert_row("1,0", "count(*) filter (where a.name = 'two'),"

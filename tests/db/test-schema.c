@@ -70,7 +70,7 @@ int test_schema_setup(void **state)
 	T_BEGIN {
 		int64_t account_id;
 
-		if (pgbox_run_account_open(db, "one", TRUE, FALSE, &account_id,
+		if (pgbox_run_account_open(db, "one", TRUE, FALSE, FALSE, &account_id,
 					   &failure) < 0 ||
 		    pgbox_run_mailbox_create(db, account_id, "INBOX", guid,
 					     TRUE, 0, 0, &failure) < 0)

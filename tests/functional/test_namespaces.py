@@ -69,6 +69,55 @@ def test_copy_between_namespaces(public, user):
         imap.ok("DELETE Public/drop")
 
 
+@pytest.fixture(scope="module")
+def expected_log():
+    return ["is that of a public namespace, and no user's", "is that of a user, and no public namespace's"]
+
+
+def public_server(lab, account):
+    path = f"{lab.directory}/{account}-cache"
+    os.makedirs(path)
+    shutil.chown(path, MAIL_USER, MAIL_USER)
+    return lab.dovecot("tested", "kinds", extra=config.namespace(
+        "public", "Public/", config.Location("pgbox", path), account=account,
+        more="type = public\nsubscriptions = no\n"))
+
+
+def test_no_user_has_the_account_of_a_namespace(lab, user, pgbox_only):
+    """Whoever is called as the account is nobody's owner, and changes nothing."""
+    account = lab.new_user("tree")
+    server = public_server(lab, account)
+    with server.imap(user) as imap:
+        imap.ok("CREATE Public/news")
+        imap.append("Public/news", messages.numbered(1))
+    begin = server.log_size()
+    with server.imap(account) as imap:
+        for command in ("SELECT news", "SELECT INBOX", "DELETE news", "CREATE mine"):
+            assert imap.command(command).status.word == "NO"
+    assert server.deliver(account, messages.numbered(2))[0] == 451
+    log = server.log_text(begin)
+    assert f"account '{account}' is that of a public namespace, and no user's" in log
+    assert "Give the user another pgbox_account" in log
+    with server.imap(user) as imap:
+        imap.select("Public/news")
+        assert list(imap.bodies().values()) == [messages.numbered(1)]
+        assert imap.list_names('LIST "" Public/*') == [b"Public/news"]
+    server.stop()
+
+
+def test_no_namespace_has_the_account_of_a_user(lab, user, pgbox_only):
+    account = lab.new_user("owner")
+    server = public_server(lab, account)
+    with server.imap(account) as imap:
+        imap.ok("CREATE secret")
+    begin = server.log_size()
+    with server.imap(user) as imap:
+        assert not imap.command("SELECT Public/secret").ok
+        imap.select("INBOX")
+    assert f"account '{account}' is that of a user, and no public namespace's" in server.log_text(begin)
+    server.stop()
+
+
 @pytest.fixture(scope="module", params=["sdbox", "tested"])
 def sharing(lab, request):
     """An instance where users may share their mailboxes by ACL."""
