@@ -1,5 +1,10 @@
 """The harness itself: an instance serves IMAP, POP3 and LMTP and leaves clean logs."""
 
+import subprocess
+import sys
+
+from pgboxtest.lab import PROJECT
+
 MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nbody\r\n.dot\r\n"
 
 
@@ -21,3 +26,16 @@ def test_lmtp_pop3_and_doveadm(server, user):
     with server.pop3(user) as pop3:
         assert pop3.retrieve(1).endswith(MESSAGE)
     assert server.doveadm("search", "-u", user, "all").stdout.count(b"\n") == 1
+
+
+def test_runs_at_one_time_share_no_port():
+    """Also if they begin with the same random number."""
+    script = ("import random; random.seed(1); from pgboxtest.process import free_port; "
+              "print(*(free_port() for _ in range(700)), flush=True); input()")
+    runs = [subprocess.Popen([sys.executable, "-B", "-c", script], cwd=PROJECT / "tests", text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    first, second = (set(run.stdout.readline().split()) for run in runs)
+    for run in runs:
+        run.communicate("\n")
+    assert len(first) == len(second) == 700
+    assert first.isdisjoint(second)

@@ -45,11 +45,24 @@ def stop_server(process, sig=signal.SIGTERM, timeout=20):
         process.wait()
 
 
+# Test runs at the same time share none of these, also if their servers are not running yet.
+BLOCK = 640
+_blocks = []
+
+
 def _ports():
-    """Every port once, from a random one on: other test runs may be on this machine."""
-    first = random.randint(FIRST_PORT, LAST_PORT)
-    yield from range(first, LAST_PORT)
-    yield from range(FIRST_PORT, first)
+    """The ports of blocks that no other process has, the blocks in random order."""
+    firsts = list(range(FIRST_PORT, LAST_PORT - BLOCK + 1, BLOCK))
+    random.shuffle(firsts)
+    for first in firsts:
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0pgbox-test-ports-{first}")  # abstract: it ends with this process
+        except OSError:
+            name.close()
+            continue
+        _blocks.append(name)
+        yield from range(first, first + BLOCK)
 
 
 _unused_ports = _ports()
