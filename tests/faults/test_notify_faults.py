@@ -20,22 +20,31 @@ def expected_log():
 
 
 @pytest.fixture
-def server(lab, pgbox_only, request):
-    """A frontend whose wake-up files are on a file system of their own, if there can be one."""
+def place(lab, request):
+    """A directory that is a file system of its own, if there can be one, and whether it is."""
     directory = os.path.join(lab.directory, f"wake-{request.node.name}")
     os.mkdir(directory)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=20,mode=755",
-                              "none", directory], check=False, capture_output=True)
+    try:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=20,mode=755",
+                                  "none", directory], check=False, capture_output=True)
+        yield directory, mounted.returncode == 0
+    finally:
+        # also when interrupted; a test may have done it
+        subprocess.run(["umount", "-l", directory], check=False, capture_output=True)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def server(lab, pgbox_only, place):
+    """A frontend with its wake-up files there."""
+    directory, own_file_system = place
     instance = lab.dovecot("tested", "faulty", notify=True, extra=POLL,
                            plugin={"pgbox_notify_dir": directory})
     instance.wake_up_directory = directory
-    instance.own_file_system = mounted.returncode == 0
+    instance.own_file_system = own_file_system
     wait_until(lambda: os.path.exists(os.path.join(directory, ".alive")), "the service to listen")
     yield instance
     instance.stop()
-    if instance.own_file_system:
-        subprocess.run(["umount", directory], check=True)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def idles_and_is_told(server, user):
@@ -92,7 +101,6 @@ def test_no_directory(server, user):
     if server.own_file_system:
         # mail processes have the table of changes open
         subprocess.run(["umount", "-l", server.wake_up_directory], check=True)
-        server.own_file_system = False
     shutil.rmtree(server.wake_up_directory)
     idles_and_is_told(server, user)
 
