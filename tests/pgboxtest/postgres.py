@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 
-from .process import (child_pids, free_port, kill_hard, port_answers, start_server,
+from .process import (child_pids, free_port, kill_hard, port_answers, runs, start_server,
                       stop_server, wait_until)
 
 SYSTEM_USER = "postgres"
@@ -119,7 +119,7 @@ class Postgres:
         for pid in children:
             kill_hard(pid)
         self.process.wait()
-        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children),
+        wait_until(lambda: not any(map(runs, children)),
                    "the killed PostgreSQL processes to disappear")
 
     def restart(self):

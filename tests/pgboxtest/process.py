@@ -111,12 +111,23 @@ def child_pids(parent):
     return children
 
 
-def _parent_of(pid):
+def _stat(pid):
+    """What comes after the name in /proc/PID/stat: state, parent ...; [] when it is gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
-            return int(stat.read().rpartition(")")[2].split()[1])
+            return stat.read().rpartition(")")[2].split()
     except OSError:
-        return None
+        return []
+
+
+def _parent_of(pid):
+    fields = _stat(pid)
+    return int(fields[1]) if fields else None
+
+
+def runs(pid):
+    """Whether a process is there, and not only its exit status, which nobody may ask for soon."""
+    return _stat(pid)[:1] not in ([], ["Z"], ["X"])
 
 
 def process_name(pid):
@@ -146,6 +157,5 @@ def kill_hard(pid):
 
 def cpu_seconds(pid):
     """CPU time that a process has used so far."""
-    with open(f"/proc/{pid}/stat", encoding="latin-1") as stat:
-        fields = stat.read().rpartition(")")[2].split()
+    fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
