@@ -32,7 +32,7 @@ class Pair:
     def __init__(self, lab, directory):
         self.lab = lab
         self.directory = directory
-        self.primary = Postgres(os.path.join(directory, "1"))
+        self.primary = Postgres(os.path.join(directory, "1"), fsync=False)
         self.primary.start()
         self.primary.install_schema(sql_directory())
         self.other = self.primary.standby(os.path.join(directory, "2"))

@@ -42,7 +42,7 @@ def shard(lab):
     """A second database, in a server of its own."""
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has this")
-    postgres = Postgres(os.path.join(lab.directory, "shard"))
+    postgres = Postgres(os.path.join(lab.directory, "shard"), fsync=False)
     postgres.start()
     postgres.install_schema(sql_directory())
     yield postgres

@@ -54,9 +54,12 @@ class Lab:
 
     @property
     def postgres(self):
-        """The shared cluster, started when first needed."""
+        """The shared cluster, started when first needed.
+
+        Without fsync: a kill loses nothing that was written.
+        """
         if self._postgres is None:
-            self._postgres = Postgres(os.path.join(self.directory, "pg"))
+            self._postgres = Postgres(os.path.join(self.directory, "pg"), fsync=False)
             self._postgres.start()
             self._postgres.install_schema(sql_directory())
         return self._postgres
