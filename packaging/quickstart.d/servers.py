@@ -1,4 +1,4 @@
-"""One private PostgreSQL and several Dovecots, set up as README.md tells an admin to."""
+"""One private PostgreSQL and several Dovecots, set up as install.md tells an admin to."""
 
 import os
 import pathlib

@@ -116,7 +116,7 @@ class SelectLogin(SelectWarm):
 
 
 class SelectLoginReused(SelectLogin):
-    """As README advises: a process that has served others, and has its connection."""
+    """As operate.md advises: a process that has served others, and has its connection."""
 
     name = "select-login-reused"
     title = "LOGIN and SELECT of 100,000, warm, processes reused"

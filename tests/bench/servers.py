@@ -55,7 +55,7 @@ class Side:
         self._instances = {}
 
     def server(self, purpose="main"):
-        """An instance, started when first needed; pgbox with pgbox-notify, as README sets it up.
+        """An instance, started when first needed; pgbox with pgbox-notify, as operate.md sets it up.
 
         main    what most cases use
         other   a second frontend of the same users; sdbox has only one

@@ -1,6 +1,7 @@
 """packaging/quickstart, as a reader runs it; the build is left out, tests/run has done it."""
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -37,8 +38,27 @@ def word_after(output, before):
     return words[words.index(before) + 1]
 
 
-def test_once_works_and_leaves_nothing():
-    status, output = run("--once")
+@pytest.fixture(name="once", scope="module")
+def fixture_once():
+    """(exit status, output) of a run that ends by itself"""
+    return run("--once")
+
+
+def without_numbers(line):
+    """Times, sizes and the widths that they make differ from run to run."""
+    return re.sub(r"[ -]+", " ", re.sub(r"[0-9.]+", "0", line)).strip()
+
+
+def test_readme_shows_what_it_prints(once):
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(== .*?)^```", readme, re.M | re.S)[1].splitlines()
+    printed = {without_numbers(line) for line in once[1].splitlines()}
+    assert len(shown) > 10
+    assert [line for line in shown if without_numbers(line) not in printed] == []
+
+
+def test_once_works_and_leaves_nothing(once):
+    status, output = once
     assert status == 0, output
     assert output.rstrip().endswith("all of it worked")
     cache = word_after(output, "lose:")

@@ -1,4 +1,4 @@
-"""What README.md tells admins and analysts to do."""
+"""What packaging/doc tells admins and analysts to do."""
 
 import os
 import re
@@ -11,8 +11,13 @@ from pgboxtest import messages
 from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.lab import PROJECT
 
-README = (PROJECT / "README.md").read_text(encoding="utf-8")
-QUERIES = [query for block in re.findall(r"^```sql\n(.*?)^```", README, re.M | re.S)
+
+def document(name):
+    return (PROJECT / "packaging" / "doc" / name).read_text(encoding="utf-8")
+
+
+ANALYSTS = document("analysts.md")
+QUERIES = [query for block in re.findall(r"^```sql\n(.*?)^```", ANALYSTS, re.M | re.S)
            for query in block.split(";") if query.strip()]
 
 pytestmark = pytest.mark.usefixtures("pgbox_only")
@@ -20,9 +25,9 @@ pytestmark = pytest.mark.usefixtures("pgbox_only")
 
 @pytest.fixture(scope="module")
 def analyst(lab):
-    """Runs a query as the analyst of README.md; CompletedProcess."""
+    """Runs a query as the analyst of analysts.md; CompletedProcess."""
     role = "CREATE ROLE ana LOGIN IN ROLE pgbox_analyst"
-    assert role in README
+    assert role in ANALYSTS
     lab.postgres.sql(role)
 
     def run(query):
@@ -50,7 +55,7 @@ def test_there_are_queries():
 @pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
 def test_query_of_an_analyst(frontend_a, analyst, user, query):
     assert frontend_a.deliver(user, invoice())[0] == 250
-    done = analyst(query)
+    done = analyst(query.replace("'ana'", f"'{user}'"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
@@ -61,8 +66,8 @@ def test_analysts_read_nothing_else(analyst, table):
 
 
 def test_mail_comes_in_from_a_maildir(frontend_a, user):
-    """The command of README.md, with the Maildir's own UIDs and dates."""
-    assert "doveadm backup -R -u USER maildir:~/Maildir" in README
+    """The command of install.md, with the Maildir's own UIDs and dates."""
+    assert "doveadm backup -R -u USER maildir:~/Maildir" in document("install.md")
     home = frontend_a.user_home(user)
     for sub in ("cur", "new", "tmp", ".Sent/cur", ".Sent/new", ".Sent/tmp"):
         os.makedirs(os.path.join(home, "Maildir", sub))

@@ -1,6 +1,6 @@
 """An account that went its own way is made equal to another one again: `doveadm backup -R`, twice.
 
-README's way to migrate. sdbox as destination, too, shows what is right.
+install.md's way to migrate. sdbox as destination, too, shows what is right.
 """
 
 import pytest

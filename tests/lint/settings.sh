@@ -1,5 +1,5 @@
-# Every row of the table in plugin/pgbox-settings.h is in README.md, in pgbox(7) and in
-# the example configurations, with its default where it has one; no other setting is.
+# Every row of the table in plugin/pgbox-settings.h is in pgbox(7) and in the example
+# configurations, with its default where it has one; no other setting is.
 
 table=plugin/pgbox-settings.h
 examples='packaging/conf/dovecot-2.3/90-pgbox.conf packaging/conf/dovecot-2.4/90-pgbox.conf'
@@ -24,8 +24,6 @@ check_setting() {
 	name=${1%% = *}
 	value=${1#"$name"}
 	value=${value# = }
-	grep -qE "^\| \`$name\` \| ${value:-[^|]*} \|" README.md ||
-		echo "README.md has no row of $1"
 	grep -qxE "\.It Va $name( = ${value:-.*})?" packaging/man/pgbox.7 ||
 		echo "pgbox.7 does not describe $1"
 	for example in $examples; do
@@ -34,9 +32,7 @@ check_setting() {
 }
 
 # Names that are documented; those of namespaces are the admin's.
-# shellcheck disable=SC2016 # backquotes of Markdown
 documented() {
-	sed -n 's/^| `\(pgbox_[a-z_]*\)` |.*/\1/p' README.md
 	sed -n 's/^\.It Va \(pgbox_[a-z_]*\).*/\1/p' packaging/man/pgbox.7
 	# shellcheck disable=SC2086
 	sed -n 's/^ *#\{0,1\}\(pgbox_[a-z_]*\) = .*/\1/p' $examples |
@@ -60,7 +56,6 @@ good_tree() {
 	mkdir -p packaging/man packaging/conf/dovecot-2.3 packaging/conf/dovecot-2.4
 	printf 'ROW(%s, MAIL) \\\n' 'STR, "pgbox_dsn", dsn, ""' \
 		'TIME_MSECS,  "pgbox_time",  time_msecs,  5 * 1000' >$table
-	printf '%s\n' "| \`pgbox_dsn\` | none | |" "| \`pgbox_time\` | 5s | |" >README.md
 	printf '%s\n' ".It Va pgbox_dsn" ".It Va pgbox_time = 5s" >packaging/man/pgbox.7
 	for example in $examples; do
 		printf '%s\n' "pgbox_dsn = x" "#pgbox_time = 5s" >"$example"
@@ -78,5 +73,5 @@ sample_old_default() {
 }
 
 sample_setting_is_gone() {
-	good_tree && echo "| \`pgbox_old\` | 1 | |" >>README.md
+	good_tree && echo ".It Va pgbox_old = 1" >>packaging/man/pgbox.7
 }
