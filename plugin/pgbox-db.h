@@ -52,7 +52,7 @@ enum pgbox_db_error {
 	/* Serialization failure or deadlock (40001, 40P01), after the bounded
 	   retries of pgbox_db_exec(): nothing has happened. Temporary. */
 	PGBOX_DB_ERROR_CONFLICT,
-	/* The pgbox functions refused: raised with SQLSTATE PB001 ... (see
+	/* The pgbox functions refused: raised with SQLSTATE PB4xx (see
 	   sql/README.md). The class of the most frequent ones: */
 	PGBOX_DB_ERROR_NOT_FOUND,	/* PB404 mailbox or account does not exist */
 	PGBOX_DB_ERROR_EXPUNGED,	/* PB410 a mail does not exist any more */
