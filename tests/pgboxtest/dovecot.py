@@ -14,6 +14,7 @@ from .pop3 import Pop3Client
 from .process import (child_pids, free_port, port_answers, process_name, start_server,
                       stop_server, wait_until)
 
+PLUGIN = "lib20_pgbox_plugin.so"
 MAIL_USER = "mail"
 LIBEXEC_DIR = "/usr/lib/dovecot"
 EXAMPLES = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir,
@@ -109,9 +110,10 @@ class Dovecot:
         """A module directory of our own: Debian's modules and the plugin under test."""
         os.makedirs(self.path("modules"))
         for name in os.listdir(MODULE_DIR):
-            os.symlink(os.path.join(MODULE_DIR, name), self.path("modules", name))
+            if name != PLUGIN:
+                os.symlink(os.path.join(MODULE_DIR, name), self.path("modules", name))
         if self.backend == "pgbox":
-            os.symlink(self.plugin_path, self.path("modules", "lib20_pgbox_plugin.so"))
+            os.symlink(self.plugin_path, self.path("modules", PLUGIN))
 
     def path(self, *parts):
         return os.path.join(self.directory, *parts)
