@@ -2,7 +2,7 @@
 
 What is told may be wrong once: a command that is sent again, or the next one, must be right.  A
 session may be ended once; then its client comes back.  Of bits that Dovecot does not expect, a few
-processes may die.
+processes may die.  Headers are not compared: damage of dovecot.index.cache is shown by sdbox, too.
 """
 
 import dataclasses

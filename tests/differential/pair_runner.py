@@ -1,8 +1,9 @@
 """Runs the steps of pair_sessions.py on an oracle and on two hosts, and checks what each is told.
 
-Both sides get the same commands.  After each step a third session looks at what the oracle's
-mailbox has become: this is what is true.  Compared are the outcomes of the commands, and at every
-audit all folders.  What a session is told is checked against what is true, on both sides:
+Both sides get the same commands, some of them in pairs, in one write, and no NOOPs in between (but
+see ask_oracle()).  After each step a third session looks at what the oracle's mailbox has become:
+this is what is true.  Compared are the outcomes of the commands, and at every audit all folders.
+What a session is told is checked against what is true, on both sides:
 
 - Flags that it is told are flags that the mail had: at or after the step before, or, of a host
   that gets notifications, since all was notified; and never older ones than it was told before.
