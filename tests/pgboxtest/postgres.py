@@ -67,9 +67,12 @@ class Postgres:
         return Postgres(directory, self.fsync, self.settings, primary=self)
 
     def caught_up_with(self, primary):
-        """Whether this standby has replayed all that its primary has written."""
-        written = primary.value("select pg_current_wal_lsn()")
-        return self.value(f"select pg_last_wal_replay_lsn() >= '{written}'") == "t"
+        """Whether this standby has replayed all that its primary has committed.
+
+        What is not flushed is not sent, and without a commit that may be so for seconds.
+        """
+        flushed = primary.value("select pg_current_wal_flush_lsn()")
+        return self.value(f"select pg_last_wal_replay_lsn() >= '{flushed}'") == "t"
 
     def stop_following(self):
         """Let a standby lag from now on: what the primary commits does not come here."""
