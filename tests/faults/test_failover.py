@@ -32,9 +32,8 @@ class Pair:
     def __init__(self, lab, directory):
         self.lab = lab
         self.directory = directory
-        self.primary = Postgres(os.path.join(directory, "1"), fsync=False)
+        self.primary = Postgres(os.path.join(directory, "1"), fsync=False, template=lab.template)
         self.primary.start()
-        self.primary.install_schema(sql_directory())
         self.other = self.primary.standby(os.path.join(directory, "2"))
         self.other.start()
         self.frontends = 0
@@ -53,7 +52,7 @@ class Pair:
         return server.start()
 
     def let_standby_lag(self):
-        wait_until(lambda: self.other.caught_up_with(self.primary), "the standby to catch up")
+        self.primary.bring_up_to_date(self.other)
         self.other.stop_following()
 
     def fail_over(self):

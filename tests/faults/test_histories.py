@@ -70,9 +70,10 @@ class Site:
         server.start()
         return server
 
-    def let_lag(self, standby):
-        wait_until(lambda: standby.caught_up_with(self.main), "the standby to catch up")
-        standby.stop_following()
+    def let_lag(self, *standbys):
+        self.main.bring_up_to_date(*standbys)
+        for standby in standbys:
+            standby.stop_following()
 
     # the data directory, as a snapshot of the host would have it
 
@@ -112,34 +113,25 @@ class Site:
             frontend.stop()
         for server in self.servers:
             server.stop()
-
-
-def make_template(lab, name):
-    """A cluster with the schema, for copies."""
-    server = Postgres(os.path.join(lab.directory, name), fsync=False)
-    server.start()
-    server.install_schema(sql_directory())
-    server.stop()
-    return server
-
-
-@pytest.fixture(scope="module")
-def template(lab):
-    return make_template(lab, "template")
+            # Soon: what is on the disk already takes seconds to delete where that means "discard".
+            if not os.environ.get("PGBOX_KEEP"):
+                shutil.rmtree(server.data)
 
 
 @pytest.fixture(scope="module")
 def other_template(lab):
-    """With another system identifier"""
-    return make_template(lab, "other-template")
+    """A stopped cluster with the schema and another system identifier."""
+    server = lab.new_cluster("other-template")
+    server.stop()
+    return server
 
 
 @pytest.fixture
-def site(lab, template):
+def site(lab):
     directory = os.path.join(lab.directory, lab.new_user("site"))
     os.makedirs(directory)
     os.chmod(directory, 0o755)
-    it = Site(lab, directory, template)
+    it = Site(lab, directory, lab.template)
     yield it
     it.close()
 
@@ -238,7 +230,7 @@ def test_failover_then_older_dump(site, other_template, user, raised):
     witness = Witness(user)
     witness.append(first, 5)
     site.dump()
-    wait_until(lambda: standby.caught_up_with(site.main), "the standby to catch up")
+    site.main.bring_up_to_date(standby)
     site.main.kill()
     standby.promote()
     witness.append(frontends[0], 30)
@@ -515,8 +507,7 @@ def test_two_promotions_of_one_state(site, user):
     witness.append(frontend, 5)
     # so many that UIDs do not depend on the time
     site.main.sql("update pgbox.mailbox set uid_next = 2000000000")
-    for standby in standbys:
-        site.let_lag(standby)
+    site.let_lag(*standbys)
     site.main.kill()
     for standby in standbys:
         standby.promote()

@@ -7,7 +7,6 @@ import time
 import pytest
 
 from pgboxtest import config, messages
-from pgboxtest.lab import sql_directory
 from pgboxtest.postgres import Postgres
 from pgboxtest.process import kill_hard, wait_until
 from pgboxtest.services import SLOW_POLL, leave_old_text, wait_for_notify
@@ -42,9 +41,7 @@ def shard(lab):
     """A second database, in a server of its own."""
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has this")
-    postgres = Postgres(os.path.join(lab.directory, "shard"), fsync=False)
-    postgres.start()
-    postgres.install_schema(sql_directory())
+    postgres = lab.new_cluster("shard")
     yield postgres
     postgres.stop()
 

@@ -7,6 +7,7 @@ Environment:
                  pgbox: that tests the tests.
 """
 
+import functools
 import itertools
 import os
 import pathlib
@@ -50,18 +51,27 @@ class Lab:
         self._users = itertools.count(1)
         self._names = itertools.count(1)
 
-    # PostgreSQL
+    # PostgreSQL. Without fsync: a kill loses nothing that was written.
+
+    def new_cluster(self, name):
+        """A running cluster with the schema; the caller stops it."""
+        server = Postgres(os.path.join(self.directory, name), fsync=False)
+        server.start()
+        server.install_schema(sql_directory())
+        return server
+
+    @functools.cached_property
+    def template(self):
+        """A stopped one for copies, which need no initdb."""
+        server = self.new_cluster("template")
+        server.stop()
+        return server
 
     @property
     def postgres(self):
-        """The shared cluster, started when first needed.
-
-        Without fsync: a kill loses nothing that was written.
-        """
+        """The shared cluster, started when first needed."""
         if self._postgres is None:
-            self._postgres = Postgres(os.path.join(self.directory, "pg"), fsync=False)
-            self._postgres.start()
-            self._postgres.install_schema(sql_directory())
+            self._postgres = self.new_cluster("pg")
         return self._postgres
 
     # Dovecot

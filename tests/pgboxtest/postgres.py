@@ -66,13 +66,14 @@ class Postgres:
         """A new cluster that follows this one; start it."""
         return Postgres(directory, self.fsync, self.settings, primary=self)
 
-    def caught_up_with(self, primary):
-        """Whether this standby has replayed all that its primary has committed.
-
-        What is not flushed is not sent, and without a commit that may be so for seconds.
-        """
-        flushed = primary.value("select pg_current_wal_flush_lsn()")
-        return self.value(f"select pg_last_wal_replay_lsn() >= '{flushed}'") == "t"
+    def bring_up_to_date(self, *standbys):
+        """Wait until standbys have replayed all that this primary has written."""
+        # only what is flushed is sent, and nothing but a commit flushes the end of a page soon
+        self.sql("select pg_logical_emit_message(true, '', '')")
+        flushed = self.value("select pg_current_wal_flush_lsn()")
+        for standby in standbys:
+            wait_until(lambda there=standby: there.value(
+                f"select pg_last_wal_replay_lsn() >= '{flushed}'") == "t", "a standby to catch up")
 
     def stop_following(self):
         """Let a standby lag from now on: what the primary commits does not come here."""
