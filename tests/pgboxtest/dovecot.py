@@ -1,5 +1,6 @@
 """Private Dovecot instances ("frontends"), one directory and one configuration each."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -11,7 +12,7 @@ from . import config, lmtp
 from .imap import ImapClient
 from .modules import MODULE_DIR
 from .pop3 import Pop3Client
-from .process import (child_pids, free_port, port_answers, process_name, start_server,
+from .process import (child_pids, free_port, port_answers, process_name, runs, start_server,
                       stop_server, wait_until)
 
 PLUGIN = "lib20_pgbox_plugin.so"
@@ -257,9 +258,17 @@ class Dovecot:
         return port_answers(self.imap_port) and port_answers(self.lmtp_port)
 
     def stop(self):
+        """Stop it as an admin does, but for the second that the master sleeps at its end."""
         if self.process is not None:
-            stop_server(self.process)
+            stop_server(self.process, done=self._logs_only)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path("run", "master.pid"))
             self.process = None
+
+    def _logs_only(self):
+        """Whether only the log service is left, which ends when the master does."""
+        pids = [pid for pid in child_pids(self.process.pid) if runs(pid)]
+        return len(pids) == 1 and process_name(pids[0]) == "log"
 
     def reload(self):
         """Rewrite the configuration and make new sessions use it."""

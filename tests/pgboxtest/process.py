@@ -34,15 +34,15 @@ def start_server(argv, output, user=None, env=None):
             **identity)
 
 
-def stop_server(process, sig=signal.SIGTERM, timeout=20):
-    """Stop a server, by force when it does not listen."""
+def stop_server(process, sig=signal.SIGTERM, timeout=20, done=lambda: False):
+    """Stop a server, by force when it does not listen, or has nothing left to do: `done()`."""
     if process.poll() is None:
         process.send_signal(sig)
-    try:
-        process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    deadline = time.monotonic() + timeout
+    while process.poll() is None and not done() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
 
 
 # Test runs at the same time share none of these, also if their servers are not running yet.
