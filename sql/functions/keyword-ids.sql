@@ -14,7 +14,7 @@ as $$
 declare
     v_name text;
     v_id smallint;
-    v_ids smallint[] := '{}';
+    v_ids smallint[] := '{}'::smallint[];
 begin
     foreach v_name in array p_name loop
         select k.keyword_id into v_id

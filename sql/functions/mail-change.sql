@@ -77,8 +77,8 @@ declare
     v_uids bigint[];
     v_min bigint;
     v_max bigint;
-    v_changed int8range[] := '{}';
-    v_changed_uids bigint[] := '{}';
+    v_changed int8range[] := '{}'::int8range[];
+    v_changed_uids bigint[] := '{}'::bigint[];
     v_ranges int8multirange;
     v_unseen int := 0;
 begin

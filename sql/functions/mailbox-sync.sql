@@ -48,7 +48,7 @@ declare
     v_box pgbox.mailbox;
     v_epoch bigint;
     v_full boolean;
-    v_names text[] := '{}';
+    v_names text[] := '{}'::text[];
     v_ranges int8multirange;
     v_tombstones_after bigint;
     v_row record;
