@@ -9,6 +9,7 @@
 \ir functions/continue-epoch.sql
 \ir functions/current-epoch.sql
 \ir functions/epoch-begin.sql
+\ir functions/flag-seen.sql
 \ir functions/history-lost.sql
 \ir functions/keyword-ids.sql
 \ir functions/keywords-change.sql
@@ -32,6 +33,8 @@
 \ir functions/mails-expunge.sql
 \ir functions/messages-copy.sql
 \ir functions/messages-remove.sql
+\ir functions/modseq-ceiling.sql
+\ir functions/modseq-next.sql
 \ir functions/operation-done.sql
 \ir functions/purge.sql
 \ir functions/raise-epoch.sql

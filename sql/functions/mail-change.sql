@@ -66,7 +66,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_box pgbox.mailbox := pgbox.mailbox_lock(p_account_id, p_mailbox_id);
-    v_modseq bigint := v_box.modseq + 65536;
+    v_modseq bigint := pgbox.modseq_next(v_box.modseq);
     v_flag_add smallint;
     v_flag_keep smallint;
     v_only_seen boolean;
@@ -147,11 +147,13 @@ begin
                 and lower(k.name) = lower(w.name)
             where w.range = i;
         end if;
-        v_only_seen := (v_flag_add | ~v_flag_keep) = 8 and not v_keyword_change;
-        if (v_flag_add | ~v_flag_keep) & 8 <> 0 and not v_only_seen then
+        v_only_seen := (v_flag_add | ~v_flag_keep) = pgbox.flag_seen() and not v_keyword_change;
+        if (v_flag_add | ~v_flag_keep) & pgbox.flag_seen() <> 0 and not v_only_seen then
             -- By how much the number of mails without \Seen is going to change.
             v_unseen := v_unseen + (
-                select coalesce(sum((m.flags & 8) - ((m.flags & v_flag_keep | v_flag_add) & 8)), 0) / 8
+                select coalesce(sum(
+                    (m.flags & pgbox.flag_seen()) - ((m.flags & v_flag_keep | v_flag_add) & pgbox.flag_seen())
+                ), 0) / pgbox.flag_seen()
                 from pgbox.mail m
                 where m.account_id = p_account_id
                     and m.mailbox_id = p_mailbox_id
@@ -190,7 +192,7 @@ begin
         from changed c;
         continue when v_uids is null;
         if v_only_seen then
-            v_unseen := v_unseen + case when v_flag_add = 8 then -1 else 1 end * cardinality(v_uids);
+            v_unseen := v_unseen + case when v_flag_add = pgbox.flag_seen() then -1 else 1 end * cardinality(v_uids);
         end if;
         if cardinality(v_uids) = v_max - v_min + 1 or cardinality(v_uids) = (
             select count(*)

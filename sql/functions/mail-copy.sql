@@ -126,7 +126,7 @@ begin
     end if;
 
     r_uid_validity := v_box.uid_validity;
-    r_modseq := greatest(v_box.modseq + 65536, (p_min_modseq + 65535) / 65536 * 65536);
+    r_modseq := greatest(pgbox.modseq_next(v_box.modseq), pgbox.modseq_ceiling(p_min_modseq));
     r_uids := pgbox.uids_assign(v_box.uid_next, p_uid);
     if p_account_id <> any (p_source_account_id) then
         v_message_ids := pgbox.messages_copy(p_account_id, p_source_account_id, v_message_ids);
@@ -155,7 +155,7 @@ begin
     set uid_next = r_uids[v_count] + 1,
         modseq = r_modseq,
         messages = b.messages + v_count,
-        unseen = b.unseen + (select count(*)::int from unnest(v_flags) f (flags) where f.flags & 8 = 0),
+        unseen = b.unseen + (select count(*)::int from unnest(v_flags) f (flags) where f.flags & pgbox.flag_seen() = 0),
         bytes = b.bytes + v_bytes,
         pop3_values = b.pop3_values or num_nonnulls(variadic p_pop3_uidl) + num_nonnulls(variadic p_pop3_order) > 0
     where b.account_id = p_account_id
@@ -173,7 +173,7 @@ begin
     loop
         v_source_box := pgbox.mailbox_lock(v_source_account_id, v_source_id);
         perform pgbox.mails_expunge(
-            v_source_account_id, v_source_id, v_expunge_uids, v_source_box.modseq + 65536, 0::smallint, null
+            v_source_account_id, v_source_id, v_expunge_uids, pgbox.modseq_next(v_source_box.modseq), 0::smallint, null
         );
     end loop;
 end

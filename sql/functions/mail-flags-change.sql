@@ -1,5 +1,8 @@
 -- Changes flags of one mail: what mail_change() does, in two thirds of the time.
 -- Most changes are of this kind. A UID that does not exist is ignored.
+-- As a branch of mail_change() it would take 2 % more, and a third more when a new
+-- connection calls it first, because all of that is compiled then: 11.4 million
+-- instructions instead of 8.6.
 -- Parameters: account; mailbox; p_max_modseq: see mail_change(); UID; bits to
 --   set and to clear; random number of the command.
 -- Returns what mail_change() returns.
@@ -73,7 +76,7 @@ begin
         return;
     end if;
 
-    r_modseq := v_box.modseq + 65536;
+    r_modseq := pgbox.modseq_next(v_box.modseq);
     r_changed := true;
     r_changed_uids := array[p_uid, p_uid];
     update pgbox.mail m
@@ -86,7 +89,7 @@ begin
     values (p_account_id, p_mailbox_id, r_modseq, p_operation, int8multirange(int8range(p_uid, p_uid, '[]')));
     update pgbox.mailbox b
     set modseq = r_modseq,
-        unseen = b.unseen + ((v_old_flags & 8) - (v_new_flags & 8)) / 8
+        unseen = b.unseen + ((v_old_flags & pgbox.flag_seen()) - (v_new_flags & pgbox.flag_seen())) / pgbox.flag_seen()
     where b.account_id = p_account_id
         and b.mailbox_id = p_mailbox_id;
 end

@@ -123,9 +123,9 @@ begin
     loop
         update pgbox.mailbox b
         set uid_next = greatest(b.uid_next, p_uid) + 1,
-            modseq = greatest(b.modseq + 65536, (p_min_modseq + 65535) / 65536 * 65536),
+            modseq = greatest(pgbox.modseq_next(b.modseq), pgbox.modseq_ceiling(p_min_modseq)),
             messages = b.messages + 1,
-            unseen = b.unseen + 1 - (p_flags & 8) / 8,
+            unseen = b.unseen + 1 - (p_flags & pgbox.flag_seen()) / pgbox.flag_seen(),
             bytes = b.bytes + p_size,
             pop3_values = b.pop3_values or p_pop3_uidl is not null or p_pop3_order is not null
         where b.account_id = p_account_id

@@ -159,7 +159,7 @@ begin
             message = format('mailbox %s is not %L any more', p_mailbox_id, p_mailbox_name);
     end if;
     r_uid_validity := v_box.uid_validity;
-    r_modseq := greatest(v_box.modseq + 65536, (p_min_modseq + 65535) / 65536 * 65536);
+    r_modseq := greatest(pgbox.modseq_next(v_box.modseq), pgbox.modseq_ceiling(p_min_modseq));
     r_uids := pgbox.uids_assign(v_box.uid_next, p_uid);
     if cardinality(p_keyword) > 0 then
         v_keyword_ids := pgbox.mail_keyword_ids(
@@ -178,7 +178,7 @@ begin
     set uid_next = r_uids[v_count] + 1,
         modseq = r_modseq,
         messages = b.messages + v_count,
-        unseen = b.unseen + (select count(*)::int from unnest(p_flags) f (flags) where f.flags & 8 = 0),
+        unseen = b.unseen + (select count(*)::int from unnest(p_flags) f (flags) where f.flags & pgbox.flag_seen() = 0),
         bytes = b.bytes + (select sum(s.size)::bigint from unnest(p_size) s (size)),
         pop3_values = b.pop3_values or num_nonnulls(variadic p_pop3_uidl) + num_nonnulls(variadic p_pop3_order) > 0
     where b.account_id = p_account_id

@@ -22,7 +22,7 @@ as $$
 declare
     v_mailbox_id bigint;
     v_parent text := regexp_replace(p_name, '/[^/]*$', '');
-    v_modseq bigint := greatest(1, (coalesce(p_min_modseq, 0) + 65535) / 65536 * 65536);
+    v_modseq bigint := greatest(1, pgbox.modseq_ceiling(coalesce(p_min_modseq, 0)));
 begin
     perform pgbox.account_lock(p_account_id);
     -- A UIDVALIDITY is of an epoch.
@@ -30,7 +30,7 @@ begin
     if p_uid_validity is not null then
         -- dsync brings a mailbox back: clients have seen MODSEQs of the deleted one.
         v_modseq := greatest(v_modseq, (
-            select max(b.modseq) + 65536
+            select pgbox.modseq_next(max(b.modseq))
             from pgbox.mailbox b
             where b.account_id = p_account_id
                 and b.uid_validity = p_uid_validity
@@ -48,7 +48,7 @@ begin
             guid = p_guid,
             uid_validity = pgbox.uid_validity_next(p_account_id, p_uid_validity),
             -- and now it has been used
-            modseq = greatest(b.modseq + 65536, v_modseq)
+            modseq = greatest(pgbox.modseq_next(b.modseq), v_modseq)
         where b.account_id = p_account_id
             and b.mailbox_id = v_mailbox_id
             and p_selectable

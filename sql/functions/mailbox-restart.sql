@@ -14,9 +14,9 @@ as $$
 begin
     perform pgbox.mailbox_lock(p_account_id, p_mailbox_id);
     update pgbox.mailbox b
-    set modseq = b.modseq + 65536,
-        modseq_floor = b.modseq + 65536,
-        history_floor = b.modseq + 65536
+    set modseq = pgbox.modseq_next(b.modseq),
+        modseq_floor = pgbox.modseq_next(b.modseq),
+        history_floor = pgbox.modseq_next(b.modseq)
     where b.account_id = p_account_id
         and b.mailbox_id = p_mailbox_id;
 end

@@ -33,7 +33,7 @@ begin
     set uid_validity = coalesce(p_uid_validity, b.uid_validity),
         uid_next = greatest(b.uid_next, p_min_uid_next),
         first_recent_uid = greatest(b.first_recent_uid, p_min_first_recent_uid),
-        modseq = greatest(b.modseq, (p_min_modseq + 65535) / 65536 * 65536),
+        modseq = greatest(b.modseq, pgbox.modseq_ceiling(p_min_modseq)),
         guid = coalesce(p_guid, b.guid)
     where b.account_id = p_account_id
         and b.mailbox_id = p_mailbox_id;

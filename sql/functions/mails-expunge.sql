@@ -63,7 +63,7 @@ begin
     )
     select
         coalesce(array_agg(s.uid), '{}'), coalesce(array_agg(s.guid), '{}'),
-        count(*), count(*) filter (where s.flags & 8 = 0), sum(s.size)
+        count(*), count(*) filter (where s.flags & pgbox.flag_seen() = 0), sum(s.size)
     into r_uids, r_guids, v_messages, v_unseen, v_bytes
     from message s;
     if v_messages > 0 then

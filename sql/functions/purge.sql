@@ -101,7 +101,7 @@ begin
         v_count := (
             select cardinality(e.r_uids)
             from pgbox.mails_expunge(
-                v_box.account_id, v_box.mailbox_id, v_uids, v_box.modseq + 65536, 0::smallint, null
+                v_box.account_id, v_box.mailbox_id, v_uids, pgbox.modseq_next(v_box.modseq), 0::smallint, null
             ) e
         );
         v_removed := v_removed + v_count;

@@ -1,4 +1,6 @@
--- What every change asks: the epoch, as long as it is the server's.
+-- What every change asks: the epoch, as long as it is the server's. The timeline is
+-- written out, as in server_history and in queries/session-begin.sql: each view or
+-- function that is named costs a new connection time.
 create or replace view pgbox.epoch_here as
 select e.epoch
 from pgbox.epoch e

@@ -1,7 +1,7 @@
 -- The rules that every object of the schema keeps.
 begin;
 set local search_path = tap, public;
-select plan(15);
+select plan(16);
 
 create temporary view relation as
 select c.*
@@ -42,8 +42,31 @@ select is_empty(
             and a.attcollation <> '"C"'::regcollation$$,
     'names are compared octet by octet');
 select is_empty(
-    $$select oid::regprocedure from routine where not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'$$,
-    'every function has a search_path of its own');
+    $$select oid::regprocedure from routine
+        where prosqlbody is null and not coalesce(proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}'$$,
+    'every function has a search_path of its own, or was read when it was made');
+
+create function pg_temp.plan_of(p_query text)
+returns text
+language plpgsql
+as $$
+declare
+    v_plan json;
+begin
+    execute 'explain (verbose, format json) ' || p_query into v_plan;
+    return v_plan;
+end
+$$;
+select doesnt_match(
+    pg_temp.plan_of(format('select %s from pgbox.mail m', string_agg(format('%s(%s)', p.oid::regproc, a.args), ', '))),
+    'pgbox\.[a-z_]*\(',
+    'names of numbers and expressions cost nothing')
+from routine p
+cross join lateral (
+    select string_agg(format('m.%I', name), ', ') as args
+    from unnest(array_replace(p.proargnames, 'p_modseq', 'modseq')) name
+) a
+where p.prosqlbody is not null;
 select is_empty(
     $$select oid::regprocedure from routine where proconfig::text ~ 'enable_\w+=off' and not proconfig @> '{jit=off}'$$,
     'no function that forbids plans has its statements compiled because of it');
