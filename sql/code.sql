@@ -1,11 +1,16 @@
 -- Functions and views, by name: "create or replace", so that an upgrade can run
 -- them all. check_function_bodies is off meanwhile, the order does not matter.
 
+\ir functions/account-clean.sql
 \ir functions/account-lock.sql
 \ir functions/account-open.sql
+\ir functions/account-problems.sql
+\ir functions/account-recover.sql
+\ir functions/accounts-missing.sql
 \ir functions/attribute-set.sql
-\ir functions/clock.sql
+\ir functions/chunk-octets.sql
 \ir functions/clock-is-right.sql
+\ir functions/clock.sql
 \ir functions/continue-epoch.sql
 \ir functions/current-epoch.sql
 \ir functions/epoch-begin.sql
@@ -14,6 +19,8 @@
 \ir functions/keyword-ids.sql
 \ir functions/keywords-change.sql
 \ir functions/keywords-copied.sql
+\ir functions/keywords-number.sql
+\ir functions/keywords-repair.sql
 \ir functions/mail-change.sql
 \ir functions/mail-copy.sql
 \ir functions/mail-flags-change.sql
@@ -26,13 +33,19 @@
 \ir functions/mailbox-delete.sql
 \ir functions/mailbox-enter-epoch.sql
 \ir functions/mailbox-lock.sql
+\ir functions/mailbox-problems.sql
 \ir functions/mailbox-rename.sql
+\ir functions/mailbox-repair.sql
 \ir functions/mailbox-restart.sql
 \ir functions/mailbox-sync.sql
 \ir functions/mailbox-update.sql
 \ir functions/mails-expunge.sql
+\ir functions/message-mended.sql
+\ir functions/message-notice.sql
+\ir functions/message-values.sql
 \ir functions/messages-copy.sql
 \ir functions/messages-remove.sql
+\ir functions/mime-parts-sizes.sql
 \ir functions/modseq-ceiling.sql
 \ir functions/modseq-next.sql
 \ir functions/operation-done.sql
@@ -45,11 +58,13 @@
 \ir functions/text-lease.sql
 \ir functions/text-next.sql
 \ir functions/text-store.sql
+\ir functions/tombstone-repair.sql
 \ir functions/uid-validity-next.sql
 \ir functions/uids-assign.sql
 \ir functions/uids-compress.sql
 \ir functions/upload-abort.sql
 \ir functions/upload-chunks.sql
+\ir functions/verify-next.sql
 \ir views/attachment-view.sql
 \ir views/epoch-here.sql
 \ir views/mail-view.sql

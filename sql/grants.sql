@@ -19,6 +19,7 @@ grant execute on function
     pgbox.mailbox_rename,
     pgbox.mailbox_update,
     pgbox.mailbox_sync,
+    pgbox.mailbox_repair,
     pgbox.mailbox_restart,
     pgbox.mailbox_enter_epoch,
     pgbox.mailbox_claim_recent,

@@ -335,7 +335,7 @@ test_verify_finds_a_disabled_constraint() {
 }
 
 test_verify_finds_a_mail_without_message() {
-	damaged 'every mail has its message: 1' \
+	damaged 'UID 2: message 2 is missing' \
 		'delete from pgbox.message where message_id = (select message_id from pgbox.mail where uid = 2)'
 }
 
@@ -349,30 +349,30 @@ test_verify_finds_a_missing_chunk() {
 }
 
 test_verify_finds_a_changed_octet() {
-	damaged 'SHA-256: 1' \
+	damaged 'UID 2: its octets don'\''t have its SHA-256' \
 		"update pgbox.message_chunk set data = 'mael' where message_id = (select message_id from pgbox.mail where uid = 2)"
 }
 
 test_verify_finds_chunks_of_nothing() {
-	damaged 'every chunk and part belongs to a message or an upload: 1' \
+	damaged 'message 999999: octets or parts of nothing' \
 		"insert into pgbox.message_chunk values (1, 999999, 0, 1, 'x')"
 }
 
 test_verify_finds_a_keyword_without_name() {
-	damaged 'every keyword of a mail has a name: 3' 'delete from pgbox.mailbox_keyword'
+	damaged 'keyword 1 has no name' 'delete from pgbox.mailbox_keyword'
 }
 
 test_verify_finds_a_pop3_uidl_that_nobody_reads() {
-	damaged 'UIDLs or orders say so: 1' "update pgbox.mail set pop3_uidl = 'x' where uid = 2"
+	damaged 'UIDLs or orders, and does not say so' "update pgbox.mail set pop3_uidl = 'x' where uid = 2"
 }
 
 test_verify_finds_a_uid_that_is_alive_and_expunged() {
-	damaged 'UID 2' "insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, guids)
+	damaged 'UID 2: is expunged, too' "insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, guids)
 		select account_id, mailbox_id, modseq, uid / 128, array[uid], '{x}' from pgbox.mail where uid = 2"
 }
 
 test_verify_finds_a_tombstone_without_guid() {
-	damaged 'is in the row of its UID: 1' \
+	damaged 'UIDs {100,101}, 1 GUIDs' \
 		"insert into pgbox.expunged (account_id, mailbox_id, modseq, uid_block, uids, guids)
 			select account_id, mailbox_id, 1, 0, '{100,101}', '{x}' from pgbox.mailbox limit 1"
 }
