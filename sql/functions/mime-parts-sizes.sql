@@ -15,13 +15,19 @@ begin
     if octet_length(p_mime_parts) < 36 then
         return;
     end if;
-    -- The least significant byte comes first; more than 2^56 is nonsense.
-    header_size := 0;
-    body_size := 0;
-    for i in reverse 6 .. 0 loop
-        header_size := header_size << 8 | get_byte(p_mime_parts, 4 + i);
-        body_size := body_size << 8 | get_byte(p_mime_parts, 20 + i);
-    end loop;
+    -- The least significant byte comes first; what has more than 48 bits is no size.
+    header_size := get_byte(p_mime_parts, 4)::bigint
+        | (get_byte(p_mime_parts, 5)::bigint << 8)
+        | (get_byte(p_mime_parts, 6)::bigint << 16)
+        | (get_byte(p_mime_parts, 7)::bigint << 24)
+        | (get_byte(p_mime_parts, 8)::bigint << 32)
+        | (get_byte(p_mime_parts, 9)::bigint << 40);
+    body_size := get_byte(p_mime_parts, 20)::bigint
+        | (get_byte(p_mime_parts, 21)::bigint << 8)
+        | (get_byte(p_mime_parts, 22)::bigint << 16)
+        | (get_byte(p_mime_parts, 23)::bigint << 24)
+        | (get_byte(p_mime_parts, 24)::bigint << 32)
+        | (get_byte(p_mime_parts, 25)::bigint << 40);
 end
 $$;
 
