@@ -8,6 +8,7 @@
 #include "hash.h"
 #include "hex-binary.h"
 #include "ioloop.h"
+#include "mkdir-parents.h"
 #include "str.h"
 #include "unlink-directory.h"
 #include "mail-storage-private.h"
@@ -26,6 +27,8 @@
 /* A directory whose log was written to later is left alone: our list of
    mailboxes may be older. */
 #define CLEAN_UP_MIN_AGE_SECS (24 * 60 * 60)
+
+#define IN_MEMORY_TELL_SECS 60
 
 /* The directory that holds a kind of file for all mailboxes. Returns FALSE if
    there is none, as for index files in memory. */
@@ -83,6 +86,28 @@ void pgbox_list_set_opening(struct mailbox_list *_list, const char *name,
 
 	list->opening_name = name;
 	guid_128_copy(list->opening_guid, guid);
+	list->opening_in_memory = FALSE;
+}
+
+static bool dir_can_be_used(const char *dir)
+{
+	/* lmtp has other uids than the effective one */
+	return faccessat(AT_FDCWD, dir, R_OK | W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* Returns TRUE if files can be in the directory, or if it can be made. What is not
+   for mailboxes, as Dovecot's log of their names, is left out otherwise. */
+static bool dir_is_usable(const char *dir)
+{
+	const char *p;
+
+	while (!dir_can_be_used(dir)) {
+		p = strrchr(dir, '/');
+		if (errno != ENOENT || p == NULL || p == dir)
+			return FALSE;
+		dir = t_strdup_until(dir, p);
+	}
+	return TRUE;
 }
 
 int pgbox_list_get_path(struct mailbox_list *list, const char *name,
@@ -95,12 +120,20 @@ int pgbox_list_get_path(struct mailbox_list *list, const char *name,
 
 	*path_r = NULL;
 	/* "" is the namespace's prefix, which is no mailbox */
-	if (name == NULL || *name == '\0')
-		return list_get_root(list, type, path_r) ? 1 : 0;
+	if (name == NULL || *name == '\0') {
+		return list_get_root(list, type, path_r) &&
+			(type != MAILBOX_LIST_PATH_TYPE_INDEX ||
+			 dir_is_usable(*path_r)) ? 1 : 0;
+	}
 
 	if (!list_get_mailboxes_dir(list, type, &dir))
 		return 0;
 	if (null_strcmp(pgbox_list->opening_name, name) == 0) {
+		if (pgbox_list->opening_in_memory &&
+		    (type == MAILBOX_LIST_PATH_TYPE_DIR ||
+		     type == MAILBOX_LIST_PATH_TYPE_INDEX ||
+		     type == MAILBOX_LIST_PATH_TYPE_INDEX_CACHE))
+			return 0;
 		*path_r = mailbox_path(dir, pgbox_list->opening_guid);
 		return 1;
 	}
@@ -113,6 +146,64 @@ int pgbox_list_get_path(struct mailbox_list *list, const char *name,
 	}
 	*path_r = mailbox_path(dir, row->guid);
 	return 1;
+}
+
+/* Returns NULL if files can be there, or none are wanted, else why not. */
+static const char *
+prepare_index_dir(struct mailbox *box, enum mailbox_list_path_type type)
+{
+	const struct mailbox_permissions *perm;
+	const char *dir;
+
+	if (pgbox_list_get_path(box->list, box->name, type, &dir) <= 0 ||
+	    dir_can_be_used(dir))
+		return NULL;
+	if (errno == ENOENT) {
+		perm = mailbox_get_permissions(box);
+		if (mkdir_parents_chgrp(dir, perm->dir_create_mode,
+					perm->file_create_gid,
+					perm->file_create_gid_origin) == 0 ||
+		    errno == EEXIST)
+			return NULL;
+	}
+	return t_strdup_printf("%s: %m", dir);
+}
+
+/* A process that delivers to many users says it once a minute. */
+static void tell_in_memory(struct mailbox *box, const char *error)
+{
+	static time_t told_at = 0;
+	struct pgbox_mailbox_list *list = PGBOX_MAILBOX_LIST(box->list);
+
+	if (list->in_memory_told ||
+	    (told_at <= ioloop_time &&
+	     told_at > ioloop_time - IN_MEMORY_TELL_SECS))
+		return;
+	list->in_memory_told = TRUE;
+	told_at = ioloop_time;
+	e_warning(box->event, "pgbox: Index files are kept in memory, because "
+		  "they can't be in %s", error);
+}
+
+bool pgbox_list_prepare_index_dirs(struct mailbox *box)
+{
+	struct pgbox_mailbox_list *list = PGBOX_MAILBOX_LIST(box->list);
+
+	T_BEGIN {
+		const char *error;
+
+		error = prepare_index_dir(box, MAILBOX_LIST_PATH_TYPE_INDEX);
+		if (error == NULL) {
+			error = prepare_index_dir(box,
+				MAILBOX_LIST_PATH_TYPE_INDEX_CACHE);
+		}
+		list->opening_in_memory = error != NULL;
+		if (error != NULL)
+			tell_in_memory(box, error);
+		else
+			list->in_memory_told = FALSE;
+	} T_END;
+	return !list->opening_in_memory;
 }
 
 static void delete_directory(struct mailbox_list *list, const char *path)

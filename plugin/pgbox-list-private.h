@@ -12,6 +12,7 @@
 
 #define PGBOX_LIST_NAME "pgbox"
 
+struct mailbox;
 struct pgbox_db_failure;
 
 /* All mailboxes of the account as they were at one moment */
@@ -47,6 +48,10 @@ struct pgbox_mailbox_list {
 	   is: its row may not have been read. */
 	const char *opening_name;
 	guid_128_t opening_guid;
+	/* it has no files: its directory can't be used */
+	bool opening_in_memory;
+	/* The admin was told that such directories can't be used. */
+	bool in_memory_told;
 };
 
 #define PGBOX_MAILBOX_LIST(s) \
@@ -75,6 +80,11 @@ unsigned int pgbox_list_rows_find(const struct pgbox_list_rows *rows,
    name is NULL afterwards. */
 void pgbox_list_set_opening(struct mailbox_list *list, const char *name,
 			    const guid_128_t guid);
+/* Makes the directories of the index of the mailbox that is being opened, if they
+   are missing. If that can't be, or nobody could write there, the mailbox has none
+   while it is opened: Dovecot keeps its index in memory. Returns FALSE then, and tells
+   the admin once. */
+bool pgbox_list_prepare_index_dirs(struct mailbox *box);
 /* Something of the account was changed by us: forget what was read. */
 void pgbox_list_changed(struct mailbox_list *list);
 

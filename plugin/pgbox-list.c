@@ -60,6 +60,9 @@ static int pgbox_list_init(struct mailbox_list *list, const char **error_r)
 {
 	const char *account;
 
+	/* As if it were always locked: the database locks what is changed. A
+	   lock file would need the directory of the cache. */
+	list->lock_refcount = 1;
 	if (pgbox_settings_get_account(list, &account, error_r) < 0)
 		return -1;
 	return pgbox_list_check_account(list, account, error_r);

@@ -134,8 +134,7 @@ int pgbox_mailbox_create(struct mailbox *box,
 	change_from_update(update, &change);
 	if (mailbox_create_row(mbox, !directory, &change) < 0)
 		return -1;
-	/* the ACL plugin copies the parent's file there */
-	pgbox_mailbox_create_control_dir(box);
+	pgbox_mailbox_created(box);
 	if (directory)
 		return 0;
 

@@ -41,7 +41,8 @@ index_get_dir(struct pgbox_mailbox *mbox, enum mailbox_list_path_type type)
 {
 	const char *dir;
 
-	return mailbox_get_path_to(&mbox->box, type, &dir) > 0 ? dir : NULL;
+	return !mbox->index_in_memory &&
+		mailbox_get_path_to(&mbox->box, type, &dir) > 0 ? dir : NULL;
 }
 
 /* Returns 1 if it was removed, 0 if there is none, -1 on failure. */

@@ -225,15 +225,26 @@ static void pgbox_mailbox_forget_index(struct mailbox *box)
 	pgbox_mailbox_index_forget(box);
 }
 
-void pgbox_mailbox_create_control_dir(struct mailbox *box)
+/* Each time anew: a directory that could not be used may be mended since. */
+static void pgbox_mailbox_place_index(struct pgbox_mailbox *mbox)
+{
+	bool was_in_memory = mbox->index_in_memory;
+
+	mbox->index_in_memory = !pgbox_list_prepare_index_dirs(&mbox->box);
+	if (mbox->index_in_memory || was_in_memory)
+		pgbox_mailbox_forget_index(&mbox->box);
+}
+
+static void create_control_dir(struct mailbox *box)
 {
 	struct mailbox_list *list = box->list;
 	const char *dir, *root, *control_root;
 
 	/* Nobody wants files who has no index files and said nothing of
-	   control files. */
-	if (!mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_INDEX,
-					&dir) &&
+	   control files; nor can there be any where index files can't. */
+	if ((PGBOX_MAILBOX(box)->index_in_memory ||
+	     !mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_INDEX,
+					 &dir)) &&
 	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_DIR,
 				       &root) &&
 	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_CONTROL,
@@ -241,6 +252,21 @@ void pgbox_mailbox_create_control_dir(struct mailbox *box)
 	    strcmp(root, control_root) == 0)
 		return;
 	(void)mailbox_create_missing_dir(box, MAILBOX_LIST_PATH_TYPE_CONTROL);
+}
+
+void pgbox_mailbox_created(struct mailbox *box)
+{
+	const struct pgbox_mailbox_row *row;
+	guid_128_t guid;
+
+	if (pgbox_list_lookup(box->list, box->name, FALSE, &row) <= 0)
+		return;
+	guid_128_copy(guid, row->guid);
+	pgbox_list_set_opening(box->list, box->name, guid);
+	pgbox_mailbox_place_index(PGBOX_MAILBOX(box));
+	/* the ACL plugin copies the parent's file there */
+	create_control_dir(box);
+	pgbox_list_set_opening(box->list, NULL, guid);
 }
 
 /* Dovecot's default is not to cache ENVELOPE (mail_never_cache_fields), because
@@ -313,12 +339,13 @@ static int pgbox_mailbox_try_open(struct pgbox_mailbox *mbox)
 	if (!guid_128_equals(old_guid, mbox->known.guid))
 		pgbox_mailbox_forget_index(box);
 	pgbox_list_set_opening(box->list, box->name, mbox->known.guid);
+	pgbox_mailbox_place_index(mbox);
 	pgbox_mailbox_index_guard(mbox);
 	if (box->index != NULL)
 		mail_index_reset_error(box->index);
 	ret = index_storage_mailbox_open(box, FALSE);
 	if (ret == 0)
-		pgbox_mailbox_create_control_dir(box);
+		create_control_dir(box);
 	pgbox_list_set_opening(box->list, NULL, mbox->known.guid);
 	if (ret < 0) {
 		pgbox_mailbox_index_guard_end(mbox);

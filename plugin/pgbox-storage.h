@@ -105,6 +105,8 @@ struct pgbox_mailbox {
 	uint64_t epoch;
 	/* the index has all that the database had then */
 	struct pgbox_moment synced_at;
+	/* the index is in memory, because its directory can't be used */
+	bool index_in_memory;
 	/* what is wrong with the index's files; NULL if nothing is known */
 	const char *index_broken;
 	/* they were removed; box.index still has them */
@@ -153,9 +155,9 @@ void pgbox_storage_changed(struct pgbox_storage *storage,
 			   const guid_128_t guid);
 
 /* ---- pgbox-mailbox.c ---- */
-/* Makes the directory for files of plugins. The mailbox can be used without:
-   what fails is only logged. */
-void pgbox_mailbox_create_control_dir(struct mailbox *box);
+/* The mailbox was created: makes its directories. It can be used without: what
+   fails is only logged. */
+void pgbox_mailbox_created(struct mailbox *box);
 struct mailbox *
 pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 		    const char *vname, enum mailbox_flags flags);
