@@ -102,7 +102,7 @@ static void connector_poll(struct pgbox_db_connector *connector)
 
 	/* libpq may close the socket, and use another one */
 	io_remove(&connector->io);
-	status = PQconnectPoll(db->conn);
+	status = pgbox_db_home_connect_poll(db->conn);
 	pgbox_db_connect_check_time(db, pgbox_db_now_msecs() - start);
 	if (status == PGRES_POLLING_READING ||
 	    status == PGRES_POLLING_WRITING) {

@@ -201,7 +201,7 @@ int pgbox_db_connect_begin(struct pgbox_db *db,
 	const char *const *keywords, *const *values;
 
 	connect_get_options(db, host, &keywords, &values);
-	db->conn = PQconnectStartParams(keywords, values, 0);
+	db->conn = pgbox_db_home_connect_start(keywords, values);
 	if (db->conn == NULL)
 		i_fatal_status(FATAL_OUTOFMEM, "PQconnectStartParams() failed");
 	(void)PQsetNoticeReceiver(db->conn, notice_receiver, db);

@@ -113,6 +113,14 @@ void pgbox_db_set_state(struct pgbox_db *db, enum pgbox_db_state state);
    will not be sent. */
 void pgbox_db_disconnect(struct pgbox_db *db, const char *reason);
 
+/* ---- pgbox-db-home.c ---- */
+
+/* PQconnectStartParams() without expand_dbname, and PQconnectPoll(), which don't
+   know HOME. */
+PGconn *pgbox_db_home_connect_start(const char *const *keywords,
+				    const char *const *values);
+PostgresPollingStatusType pgbox_db_home_connect_poll(PGconn *conn);
+
 /* ---- pgbox-db-wait.c ---- */
 
 /* A clock that nobody sets. Deadlines are in its milliseconds. */

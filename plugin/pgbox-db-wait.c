@@ -113,7 +113,7 @@ pgbox_db_wait_connected(struct pgbox_db *db, int64_t deadline,
 			break;
 		}
 		start = pgbox_db_now_msecs();
-		status = PQconnectPoll(db->conn);
+		status = pgbox_db_home_connect_poll(db->conn);
 		longest_msecs = I_MAX(longest_msecs,
 				      pgbox_db_now_msecs() - start);
 	}
