@@ -28,6 +28,13 @@ const char *pgbox_db_connect_timeout_text(const struct pgbox_db_host *host);
 int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
 		       struct pgbox_db_failure *failure_r);
 
+/* ---- pgbox-db-advice.c ---- */
+
+/* Adds to the message what an admin can do about a connection that could not be
+   made, if that is known. */
+void pgbox_db_failure_advise(const struct pgbox_db *db,
+			     struct pgbox_db_failure *failure);
+
 /* ---- pgbox-db-connect-async.c ---- */
 
 struct pgbox_db_connector;

@@ -67,6 +67,7 @@ connector_host_failed(struct pgbox_db_connector *connector, const char *error)
 		return;
 	}
 	pgbox_db_failure_from_connect(str_c(connector->errors), &failure);
+	pgbox_db_failure_advise(connector->db, &failure);
 	connector_failed(connector, &failure);
 }
 

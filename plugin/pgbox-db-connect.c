@@ -269,7 +269,7 @@ int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
 	}
 	if (pgbox_db_run(db, &stmt, deadline, &result, failure_r) < 0) {
 		if (db->connected_hooks.failed != NULL) {
-			db->connected_hooks.failed(failure_r,
+			db->connected_hooks.failed(db, failure_r,
 						   db->connected_context);
 		}
 		return -1;
@@ -350,5 +350,6 @@ int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 		refused.message = failure_r->message;
 		*failure_r = refused;
 	}
+	pgbox_db_failure_advise(db, failure_r);
 	return -1;
 }

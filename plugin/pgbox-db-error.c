@@ -269,7 +269,9 @@ static bool line_is_continuation(const char *line)
 {
 	return *line == '\0' || *line == '\t' || *line == ' ' ||
 		has_prefix(line, "LOCATION:") || has_prefix(line, "DETAIL:") ||
-		has_prefix(line, "HINT:");
+		has_prefix(line, "HINT:") ||
+		/* after a password was refused */
+		has_prefix(line, "password retrieved from file");
 }
 
 void pgbox_db_failure_from_connect(const char *text,

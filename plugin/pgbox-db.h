@@ -147,7 +147,8 @@ struct pgbox_db_connected_hooks {
 	/* Adds its parameters. */
 	void (*params)(struct pgbox_db_params *params, void *context);
 	/* It failed: may say more in failure->message. */
-	void (*failed)(struct pgbox_db_failure *failure, void *context);
+	void (*failed)(struct pgbox_db *db, struct pgbox_db_failure *failure,
+		       void *context);
 	/* It failed, or the callback refused, as message says, but another host
 	   is used now. */
 	void (*elsewhere)(const char *message, void *context);
@@ -155,6 +156,10 @@ struct pgbox_db_connected_hooks {
 /* Until the next pgbox_db_set_connected_callback() */
 void pgbox_db_set_connected_hooks(struct pgbox_db *db,
 				  const struct pgbox_db_connected_hooks *hooks);
+
+/* Of the connection, or as the connection string says, for texts to the admin. */
+const char *pgbox_db_role_name(const struct pgbox_db *db);
+const char *pgbox_db_database_name(const struct pgbox_db *db);
 
 /* For the callback: the result has told that pid, of pg_backend_pid(), runs the
    statements of this connection. If that is the process that the connection was

@@ -77,22 +77,41 @@ session_begun(struct pgbox_db *db, const struct pgbox_db_result *result,
 		"The database has pgbox's schema version %lld, but this "
 		"plugin ("PGBOX_VERSION") needs version %d: %s",
 		(long long)version, PGBOX_SCHEMA_VERSION,
-		version < PGBOX_SCHEMA_VERSION ? "run pgbox-schema upgrade" :
-		"install the newer plugin");
+		version >= PGBOX_SCHEMA_VERSION ? "install the newer plugin" :
+		t_strdup_printf("run pgbox-schema upgrade --dsn 'dbname=%s "
+				"...'", pgbox_db_database_name(db)));
 	return -1;
 }
 
+/* undefined_table: before the first migration there is none. What is in a newer
+   schema, or in an older one, has other names. */
+#define SQLSTATE_UNDEFINED_TABLE "42P01"
+#define SQLSTATE_INSUFFICIENT_PRIVILEGE "42501"
+
 static void
-session_failed(struct pgbox_db_failure *failure, void *context ATTR_UNUSED)
+session_failed(struct pgbox_db *db, struct pgbox_db_failure *failure,
+	       void *context ATTR_UNUSED)
 {
-	if (strncmp(failure->sqlstate, SQLSTATE_CLASS_UNDEFINED,
-		    strlen(SQLSTATE_CLASS_UNDEFINED)) == 0 &&
-	    strcmp(failure->sqlstate, "42501") != 0) {
+	const char *database = pgbox_db_database_name(db);
+
+	if (strcmp(failure->sqlstate, SQLSTATE_INSUFFICIENT_PRIVILEGE) == 0) {
 		failure->message = t_strdup_printf(
-			"The database has not the schema version %d that this "
-			"plugin ("PGBOX_VERSION") needs: run pgbox-schema "
-			"upgrade, or install the newer plugin: %s",
-			PGBOX_SCHEMA_VERSION, failure->message);
+			"%s; what helps: GRANT pgbox_mail TO %s",
+			failure->message, pgbox_db_role_name(db));
+	} else if (strcmp(failure->sqlstate, SQLSTATE_UNDEFINED_TABLE) == 0) {
+		failure->message = t_strdup_printf(
+			"The database %s has not the schema of pgbox: run "
+			"pgbox-schema install --dsn 'dbname=%s ...' as a "
+			"superuser, or name another database in pgbox_dsn: %s",
+			database, database, failure->message);
+	} else if (strncmp(failure->sqlstate, SQLSTATE_CLASS_UNDEFINED,
+			   strlen(SQLSTATE_CLASS_UNDEFINED)) == 0) {
+		failure->message = t_strdup_printf(
+			"The database %s has not the schema version %d that "
+			"this plugin ("PGBOX_VERSION") needs: run pgbox-schema "
+			"upgrade --dsn 'dbname=%s ...', or install the newer "
+			"plugin: %s", database, PGBOX_SCHEMA_VERSION, database,
+			failure->message);
 	}
 }
 

@@ -417,7 +417,9 @@ hosts_connected(struct pgbox_db *db ATTR_UNUSED,
 	return -1;
 }
 
-static void hosts_failed(struct pgbox_db_failure *failure, void *context)
+static void
+hosts_failed(struct pgbox_db *db ATTR_UNUSED, struct pgbox_db_failure *failure,
+	     void *context)
 {
 	struct hosts_test *test = context;
 

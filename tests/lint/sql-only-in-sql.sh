@@ -1,6 +1,7 @@
 # SQL text lives in sql/. In C only pgbox-search-sql.c and pgbox-sort-sql.c
 # compose some, pgbox-db-client.c has the words that control a transaction, and
-# pgbox-db-listen.c the one that can't be prepared.
+# pgbox-db-listen.c the one that can't be prepared. pgbox-db-advice.c tells admins
+# what to do about roles.
 
 # Prints FILE:LINE:STRING for each string literal; comments are skipped.
 # shellcheck disable=SC2016
@@ -36,6 +37,7 @@ check() {
 		case ${file##*/} in
 		pgbox-db-client.c) words=$statement ;;
 		pgbox-db-listen.c) words=${words/(listen|/(} ;;
+		pgbox-db-advice.c) words=${words/|role|/|} ;;
 		esac
 		awk "$strings_of" "$file" | awk -F: -v OFS=: '{
 			where = $1 OFS $2; sub(/^[^:]*:[^:]*:/, ""); print $0 "\t" where }' |

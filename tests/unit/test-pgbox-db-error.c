@@ -88,6 +88,9 @@ static const struct {
 	{ "a failed: FATAL:  28000: no pg_hba.conf entry, SSL on\n"
 	  "a failed: FATAL:  28000: no pg_hba.conf entry, SSL off\n",
 	  PGBOX_DB_ERROR_CONFIG, "28000", NULL },
+	{ "a failed: FATAL:  28P01: password authentication failed\n"
+	  "password retrieved from file \"/etc/passfile\"\n",
+	  PGBOX_DB_ERROR_CONFIG, "28P01", NULL },
 	{ "a failed: FATAL:  57P03: the database system is starting up\n",
 	  PGBOX_DB_ERROR_RESOURCES, "57P03", NULL },
 	{ "a failed: FATAL:  53300: sorry, too many clients already\n",
@@ -113,6 +116,66 @@ static void test_connect(void **state ATTR_UNUSED)
 			assert_string_equal(failure.message,
 					    connects[i].message);
 		}
+	}
+}
+
+/* What advice the log has, and of which role and database it speaks */
+static const struct {
+	const char *conninfo, *text, *advice;
+} advices[] = {
+	{ "user=u dbname=d", "FATAL:  3D000: database \"d\" does not exist",
+	  "createdb --encoding=UTF8 --template=template0 d, then" },
+	/* libpq takes the role's name */
+	{ "user=u", "FATAL:  3D000: database \"u\" does not exist",
+	  "createdb --encoding=UTF8 --template=template0 u, then" },
+	{ "", "FATAL:  3D000: database \"x\" does not exist",
+	  "--template=template0 ROLE, then" },
+	{ "user=u", "FATAL:  28000: no pg_hba.conf entry for host \"::1\"",
+	  "add a line for role u to the server's pg_hba.conf" },
+	{ "user=u", "FATAL:  28000: Peer authentication failed for user \"u\"",
+	  "must let the uid or certificate of this process be role u" },
+	{ "user=u", "FATAL:  28000: role \"u\" does not exist",
+	  "CREATE ROLE u LOGIN IN ROLE pgbox_mail" },
+	{ "user=u", "FATAL:  53300: too many connections for role \"u\"",
+	  "ALTER ROLE u CONNECTION LIMIT -1" },
+	{ "user=u", "FATAL:  53300: sorry, too many clients already",
+	  "raise the server's max_connections" },
+	{ "user=u", "FATAL:  53300: remaining connection slots are reserved "
+	  "for non-replication superuser connections",
+	  "raise the server's max_connections" },
+	{ "user=u", "root certificate file \"/h/.postgresql/root.crt\" does "
+	  "not exist", "sslrootcert=FILE" },
+	{ "user=u", "could not open certificate file \"/c\": Permission denied",
+	  "sslcert=FILE" },
+	{ "user=u", "fe_sendauth: no password supplied", "passfile=FILE" },
+	/* it may be in there */
+	{ "service=s", "fe_sendauth: no password supplied", NULL },
+	{ "passfile=/nonexistent", "fe_sendauth: no password supplied",
+	  "stat(/nonexistent) failed: " },
+	{ "passfile=/", "fe_sendauth: no password supplied", "/ is not a file" },
+	{ "user=u", "connection to server failed: Connection refused", NULL },
+	{ "user=u", "FATAL:  57P03: the database system is starting up", NULL },
+};
+
+static void test_advice(void **state ATTR_UNUSED)
+{
+	struct pgbox_db_failure failure;
+	struct pgbox_db db;
+	const char *advice;
+
+	i_zero(&db);
+	for (unsigned int i = 0; i < N_ELEMENTS(advices); i++) {
+		db.options = PQconninfoParse(advices[i].conninfo, NULL);
+		assert_non_null(db.options);
+		pgbox_db_failure_from_connect(advices[i].text, &failure);
+		pgbox_db_failure_advise(&db, &failure);
+		PQconninfoFree(db.options);
+
+		advice = strstr(failure.message, "; what helps: ");
+		if ((advice == NULL) != (advices[i].advice == NULL) ||
+		    (advice != NULL &&
+		     strstr(advice, advices[i].advice) == NULL))
+			fail_msg("#%u: %s", i, failure.message);
 	}
 }
 
@@ -182,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sqlstate),
 		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_advice),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_one_line),
 	};
