@@ -48,13 +48,15 @@ connect_failed(struct pgbox_db *db, const struct pgbox_db_failure *failure)
 static int
 client_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
 {
-	int64_t start = pgbox_db_now_msecs();
+	int64_t start, deadline;
+	int ret;
 
 	pgbox_db_started_settle(db);
 	if (db->state == PGBOX_DB_STATE_IDLE)
 		return 0;
 	i_assert(db->state == PGBOX_DB_STATE_DISCONNECTED);
 
+	start = pgbox_db_now_msecs();
 	if (start < db->stay_away_until) {
 		*failure_r = db->connect_failure;
 		failure_r->message =
@@ -62,8 +64,13 @@ client_connect(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
 					db->connect_message, STAY_AWAY_MSECS);
 		return -1;
 	}
-	if (pgbox_db_connect_hosts(db, start + db->set.connect_timeout_msecs,
-				   failure_r) < 0) {
+	deadline = pgbox_db_command_deadline(db, db->set.connect_timeout_msecs);
+	if (pgbox_db_command_is_over(deadline, "Connecting to PostgreSQL",
+				     failure_r))
+		return -1;
+	ret = pgbox_db_connect_hosts(db, deadline, failure_r);
+	pgbox_db_command_waited(start, db->set.connect_timeout_msecs);
+	if (ret < 0) {
 		failure_r->message = t_strconcat("Connecting to PostgreSQL "
 			"failed: ", failure_r->message, NULL);
 		connect_failed(db, failure_r);
@@ -88,6 +95,11 @@ int pgbox_db_try_connect(struct pgbox_db *db,
 /*
  * Statements
  */
+
+static int64_t query_deadline(const struct pgbox_db *db)
+{
+	return pgbox_db_command_deadline(db, db->set.query_timeout_msecs);
+}
 
 /* Returns TRUE if the server can't have run the statement, and another
    connection may help. */
@@ -116,7 +128,7 @@ run_retrying(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	for (;;) {
 		if (client_connect(db, failure_r) < 0)
 			return -1;
-		deadline = pgbox_db_now_msecs() + left_msecs;
+		deadline = pgbox_db_command_deadline(db, left_msecs);
 		if (pgbox_db_run(db, stmt, deadline, result_r, failure_r) == 0)
 			return 0;
 
@@ -151,7 +163,7 @@ run_in_txn(struct pgbox_db *db, struct pgbox_db_statement *stmt,
 {
 	stmt->busy = PGBOX_DB_STATE_TXN_BUSY;
 	stmt->done = PGBOX_DB_STATE_TXN;
-	if (pgbox_db_run(db, stmt, pgbox_db_now_msecs() + timeout_msecs,
+	if (pgbox_db_run(db, stmt, pgbox_db_command_deadline(db, timeout_msecs),
 			 result_r, failure_r) == 0)
 		return 0;
 	pgbox_db_rollback(db);
@@ -171,8 +183,10 @@ int pgbox_db_exec_patient(struct pgbox_db *db, const struct pgbox_query *query,
 		.busy = PGBOX_DB_STATE_BUSY,
 		.done = PGBOX_DB_STATE_IDLE,
 	};
-	unsigned int timeout_msecs = patience->timeout_msecs > 0 ?
-		patience->timeout_msecs : db->set.query_timeout_msecs;
+	unsigned int timeout_msecs = db->set.query_timeout_msecs;
+
+	if (patience->timeout_msecs > 0)
+		timeout_msecs = I_MIN(timeout_msecs, patience->timeout_msecs);
 
 	*result_r = NULL;
 	if (db->state == PGBOX_DB_STATE_TXN) {
@@ -220,8 +234,7 @@ pgbox_db_exec_start(struct pgbox_db *db, const struct pgbox_query *query,
 
 	if (pgbox_db_try_connect(db, failure_r) < 0)
 		return NULL;
-	return pgbox_db_run_start(db, &stmt, pgbox_db_now_msecs() +
-				  db->set.query_timeout_msecs, failure_r);
+	return pgbox_db_run_start(db, &stmt, query_deadline(db), failure_r);
 }
 
 /*
@@ -254,7 +267,7 @@ int pgbox_db_commit(struct pgbox_db *db, struct pgbox_db_failure *failure_r)
 		.done = PGBOX_DB_STATE_IDLE,
 	};
 	struct pgbox_db_result *result = NULL;
-	int64_t deadline = pgbox_db_now_msecs() + db->set.query_timeout_msecs;
+	int64_t deadline = query_deadline(db);
 	bool committed;
 
 	if (db->state != PGBOX_DB_STATE_TXN) {
@@ -283,7 +296,7 @@ void pgbox_db_rollback(struct pgbox_db *db)
 		.busy = PGBOX_DB_STATE_TXN_ROLLING_BACK,
 		.done = PGBOX_DB_STATE_IDLE,
 	};
-	int64_t deadline = pgbox_db_now_msecs() + db->set.query_timeout_msecs;
+	int64_t deadline = query_deadline(db);
 	struct pgbox_db_result *result = NULL;
 	struct pgbox_db_failure failure;
 

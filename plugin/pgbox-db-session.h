@@ -190,4 +190,17 @@ void pgbox_db_failure_set(struct pgbox_db_failure *failure_r,
 /* libpq's texts end with a newline and may have more: makes one short line. */
 const char *pgbox_db_error_one_line(const char *text);
 
+/* ---- pgbox-db-command.c ---- */
+
+/* Returns the deadline of what may take msecs from now on, or as long as the
+   current command has left of both timeouts together. */
+int64_t pgbox_db_command_deadline(const struct pgbox_db *db, int64_t msecs);
+/* Returns TRUE if that has left nothing, and the failure of what, which is not
+   tried then. */
+bool pgbox_db_command_is_over(int64_t deadline, const char *what,
+			      struct pgbox_db_failure *failure_r);
+/* The command has waited for the database since start, for what has that
+   timeout. */
+void pgbox_db_command_waited(int64_t start, unsigned int timeout_msecs);
+
 #endif

@@ -52,10 +52,9 @@ static bool answer_add(struct pgbox_db_answer *answer, PGresult *pg)
 		status != PGRES_COPY_BOTH;
 }
 
-/* Reads until the server is ready for the next statement. */
 static enum pgbox_db_wait
-answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
-	    int64_t deadline, int client_fd)
+answer_read_until(struct pgbox_db *db, struct pgbox_db_answer *answer,
+		  int64_t deadline, int client_fd)
 {
 	enum pgbox_db_wait wait;
 	PGresult *pg;
@@ -73,13 +72,26 @@ answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
 	return PGBOX_DB_WAIT_LOST;
 }
 
+/* Reads until the server is ready for the next statement. */
+static enum pgbox_db_wait
+answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
+	    int64_t deadline, int client_fd)
+{
+	int64_t start = pgbox_db_now_msecs();
+	enum pgbox_db_wait wait;
+
+	wait = answer_read_until(db, answer, deadline, client_fd);
+	pgbox_db_command_waited(start, db->set.query_timeout_msecs);
+	return wait;
+}
+
 /* The deadline has passed or the client is gone: the connection is given up in
    any case, because the cancel request could still be under way to the next
    statement. */
 static enum pgbox_db_wait
 answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
 {
-	int64_t deadline = pgbox_db_now_msecs() + CANCEL_WAIT_MSECS;
+	int64_t deadline = pgbox_db_command_deadline(db, CANCEL_WAIT_MSECS);
 	enum pgbox_db_wait wait;
 	pid_t pid;
 
@@ -251,6 +263,7 @@ static int
 run_send(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	 int64_t deadline, struct pgbox_db_failure *failure_r)
 {
+	int64_t start = pgbox_db_now_msecs();
 	enum pgbox_db_wait wait = PGBOX_DB_WAIT_LOST;
 	int ret;
 
@@ -259,6 +272,7 @@ run_send(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 	} T_END;
 	if (ret != 0)
 		wait = pgbox_db_wait_sent(db, deadline);
+	pgbox_db_command_waited(start, db->set.query_timeout_msecs);
 
 	/* The server does not commit before it has the last bytes (Sync). The
 	   connection is closed so that it never gets them. */
@@ -351,6 +365,13 @@ run_start(struct pgbox_db *db, const struct pgbox_db_statement *stmt,
 		return -1;
 	}
 
+	if (pgbox_db_command_is_over(deadline, t_strconcat("Query ",
+			stmt->query->name, NULL), failure_r)) {
+		/* a transaction ends */
+		if (db->state != PGBOX_DB_STATE_IDLE)
+			pgbox_db_disconnect(db, failure_r->message);
+		return -1;
+	}
 	if (pgbox_db_prepare_is_wanted(db, stmt) &&
 	    run_prepare(db, stmt, deadline, failure_r) < 0)
 		return -1;
@@ -444,8 +465,9 @@ started_settle_until(struct pgbox_db_started *started, int64_t deadline)
 void pgbox_db_started_settle(struct pgbox_db *db)
 {
 	if (db->started != NULL) {
-		started_settle_until(db->started, pgbox_db_now_msecs() +
-				     db->set.query_timeout_msecs);
+		started_settle_until(db->started,
+			pgbox_db_command_deadline(db,
+						  db->set.query_timeout_msecs));
 	}
 }
 
@@ -507,8 +529,9 @@ void pgbox_db_exec_abandon(struct pgbox_db_started **_started)
 		return;
 	*_started = NULL;
 	if (!started->settled) {
-		started_settle_until(started, pgbox_db_now_msecs() +
-				     ABANDON_WAIT_MSECS);
+		started_settle_until(started,
+			pgbox_db_command_deadline(started->db,
+						  ABANDON_WAIT_MSECS));
 	}
 	pgbox_db_result_free(&started->result);
 	started_free(started);

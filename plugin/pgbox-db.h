@@ -225,7 +225,9 @@ bool pgbox_db_text_is_valid(const char *str, size_t size);
 
 /* Runs the query and waits for its result, at most the query timeout
    (connecting: at most the connect timeout before it; cancelling: at most two
-   seconds after it).
+   seconds after it). All statements of one command, until the process is back in
+   its root ioloop, wait for no more than both timeouts together, but for those
+   that are answered within a tenth of theirs.
 
    Connects first if there is no connection. If the connection turns out to
    have been closed by the server before the statement was sent (or the server
@@ -243,7 +245,7 @@ int pgbox_db_exec(struct pgbox_db *db, const struct pgbox_query *query,
 		  struct pgbox_db_failure *failure_r);
 /* How long an answer is waited for */
 struct pgbox_db_patience {
-	/* deadline; 0 = the setting */
+	/* deadline, if it is less than the setting; 0 = the setting */
 	unsigned int timeout_msecs;
 	/* A socket, 0 = none: soon after its other side hung up, nobody wants
 	   the answer any more, which is then as if the deadline had passed.
@@ -266,6 +268,10 @@ int pgbox_db_exec_repeatable(struct pgbox_db *db,
 			     const struct pgbox_db_params *params,
 			     struct pgbox_db_result **result_r,
 			     struct pgbox_db_failure *failure_r);
+
+/* Sleeps before a statement is tried again, as a part of the command's time.
+   Returns FALSE at once if there is not so much left. */
+bool pgbox_db_command_wait(struct pgbox_db *db, unsigned int msecs);
 
 /* Sends a statement and returns while the server is at work on it, so that the
    next one can be prepared meanwhile. Other statements may be run: they wait for

@@ -8,6 +8,7 @@
 #include "message-part-serialize.h"
 #include "pgbox-storage.h"
 #include "pgbox-mail-window.h"
+#include "pgbox-octets.h"
 #include "pgbox-istream.h"
 #include "pgbox-text.h"
 #include "pgbox-mail.h"
@@ -34,6 +35,7 @@ static void pgbox_mail_close(struct mail *_mail)
 	index_mail_close(_mail);
 	mail->distrusted_fields = 0;
 	mail->body_wanted = FALSE;
+	mail->body_loaded = FALSE;
 }
 
 struct mail *pgbox_mail_get_row_mail(struct mail *mail)
@@ -311,6 +313,28 @@ static int pgbox_mail_open_stream(struct pgbox_mail *mail)
 	return 0;
 }
 
+/* Reads the message if it is one that is read at once: IMAP and POP3 announce its
+   size to the client before they read, and can't say then that it failed. */
+static int pgbox_mail_load_body(struct pgbox_mail *mail)
+{
+	struct mail *_mail = pgbox_mail_get_row_mail(&mail->imail.mail.mail);
+	struct pgbox_octets *octets;
+	int ret;
+
+	if (_mail == NULL || mail->body_loaded)
+		return 0;
+	if (!mail_stream_access_start(_mail))
+		return -1;
+	ret = pgbox_mail_window_get_octets(_mail, PGBOX_MESSAGE_EXTENT_WHOLE,
+					   &octets);
+	if (ret < 0)
+		return -1;
+	mail->body_loaded = TRUE;
+	if (ret > 0)
+		pgbox_octets_unref(&octets);
+	return 0;
+}
+
 static int
 pgbox_mail_get_stream(struct mail *_mail, bool get_body,
 		      struct message_size *hdr_size,
@@ -323,6 +347,9 @@ pgbox_mail_get_stream(struct mail *_mail, bool get_body,
 	if (get_body ||
 	    (data->access_part & (READ_BODY | PARSE_BODY)) != 0)
 		mail->body_wanted = TRUE;
+	/* a stream that is open and not given out must not be left behind */
+	if (get_body && pgbox_mail_load_body(mail) < 0)
+		return -1;
 	if (data->stream == NULL && pgbox_mail_open_stream(mail) < 0)
 		return -1;
 	return index_mail_init_stream(&mail->imail, hdr_size, body_size,

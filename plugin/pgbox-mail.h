@@ -25,6 +25,8 @@ struct pgbox_mail {
 	enum mail_fetch_field distrusted_fields;
 	/* More than the header will be read */
 	bool body_wanted:1;
+	/* pgbox_mail_load_body() has been there */
+	bool body_loaded:1;
 };
 
 #define PGBOX_MAIL(s) \

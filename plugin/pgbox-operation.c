@@ -4,8 +4,6 @@
 #include "lib.h"
 #include "array.h"
 #include "randgen.h"
-#include "sleep.h"
-#include "time-util.h"
 #include "pgbox-query-mail.h"
 #include "pgbox-storage.h"
 #include "pgbox-transaction.h"
@@ -26,28 +24,24 @@ int pgbox_operation_settle(struct pgbox_mailbox *mbox,
 			   const struct pgbox_db_failure *lost,
 			   struct pgbox_add_result *result_r)
 {
-	struct pgbox_storage *storage = mbox->storage;
+	struct pgbox_db *db = mbox->storage->db;
 	struct pgbox_db_failure failure;
-	uint64_t deadline = i_nanoseconds() / 1000000 +
-		storage->set->query_timeout_msecs;
 	bool done;
 
 	e_debug(mbox->box.event, "Looking up a lost commit: %s", lost->message);
 	for (;;) {
-		if (pgbox_run_operation_done(storage->db, &mbox->known.id,
-					     operation, &done, result_r,
-					     &failure) == 0)
+		if (pgbox_run_operation_done(db, &mbox->known.id, operation,
+					     &done, result_r, &failure) == 0)
 			break;
 		if (failure.error == PGBOX_DB_ERROR_NOT_FOUND) {
 			/* the mailbox is gone, and all that was in it */
 			pgbox_mailbox_set_gone(mbox);
 			return 0;
 		}
-		if (i_nanoseconds() / 1000000 >= deadline) {
+		if (!pgbox_db_command_wait(db, PGBOX_OPERATION_RETRY_MSECS)) {
 			pgbox_mailbox_set_failure(mbox, lost);
 			return -1;
 		}
-		i_sleep_msecs(PGBOX_OPERATION_RETRY_MSECS);
 	}
 	if (!done) {
 		pgbox_mailbox_set_failure(mbox, lost);

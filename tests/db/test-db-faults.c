@@ -2,7 +2,9 @@
 
 #include "test-db.h"
 
+#include "ioloop.h"
 #include "net.h"
+#include "sleep.h"
 
 /* A statement that lasts until somebody ends it, and how to find it */
 #define ENDLESS_SQL "select pg_sleep(600)"
@@ -156,6 +158,40 @@ static void test_deadline_of_stopped_server(void **state ATTR_UNUSED)
 }
 
 /* The last bytes of a statement are still here at the deadline. */
+/* All statements until the ioloop is there again */
+static void test_deadline_of_command(void **state ATTR_UNUSED)
+{
+	struct ioloop *ioloop = io_loop_create();
+	struct pgbox_db *db = test_db_open(NULL, 3000, 500);
+	struct pgbox_db_result *result;
+	struct pgbox_db_failure failure;
+	int64_t start = pgbox_db_now_msecs();
+	struct timeout *to;
+
+	test_exec(db, "select 1 from pg_sleep(1.4)");
+	test_exec(db, "select 1 from pg_sleep(1.4)");
+	/* a quick one is not one of them */
+	assert_int_equal(test_exec(db, "select 5"), 5);
+	assert_int_equal(pgbox_db_exec(db, test_query("test", ENDLESS_SQL),
+				       NULL, &result, &failure), -1);
+	assert_between(pgbox_db_now_msecs() - start, 2800, 3500 + SLACK_MSECS);
+	start = pgbox_db_now_msecs();
+	test_exec_fails(db, "select 1", PGBOX_DB_ERROR_TIMEOUT, "");
+	assert_false(pgbox_db_command_wait(db, 200));
+	assert_between(pgbox_db_now_msecs() - start, 0, 50);
+
+	/* what has passed is given back */
+	i_sleep_msecs(600);
+	assert_int_equal(test_exec(db, "select 5"), 5);
+	/* the next command */
+	to = timeout_add_short(1, io_loop_stop, ioloop);
+	io_loop_run(ioloop);
+	timeout_remove(&to);
+	test_exec(db, "select 1 from pg_sleep(1)");
+	pgbox_db_unref(&db);
+	io_loop_destroy(&ioloop);
+}
+
 static void test_deadline_while_sending(void **state ATTR_UNUSED)
 {
 	struct pgbox_db *db = open_db(500);
@@ -557,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_deadline_in_transaction),
 		cmocka_unit_test(test_deadline_in_commit),
 		cmocka_unit_test(test_deadline_of_stopped_server),
+		cmocka_unit_test(test_deadline_of_command),
 		cmocka_unit_test(test_deadline_while_sending),
 		cmocka_unit_test(test_lost_while_idle),
 		cmocka_unit_test(test_lost_while_busy),
