@@ -67,3 +67,25 @@ drop function pgbox.session_begin();
 
 comment on column pgbox.message_text_queue.leased_until is
     'Until then a process is at work on it, unless that is longer than text_lease().';
+
+-- Values with which frontends of version 1 crashed. Only tables that a large database, too, has
+-- read in seconds have such constraints, and no statement of mail that would check
+-- them often. What breaks them is mended by "pgbox-schema verify --repair", which validates
+-- them then.
+alter domain pgbox.mod_sequence drop constraint mod_sequence_check;
+alter domain pgbox.mod_sequence add constraint mod_sequence_check
+    check (value between 1 and 4611686018427387904) not valid;
+alter table pgbox.mailbox_keyword add constraint mailbox_keyword_check
+    check (keyword_id between 1 and 32000 and name <> '') not valid;
+do $$
+begin
+    alter domain pgbox.mod_sequence validate constraint mod_sequence_check;
+exception when check_violation then null;
+end
+$$;
+do $$
+begin
+    alter table pgbox.mailbox_keyword validate constraint mailbox_keyword_check;
+exception when check_violation then null;
+end
+$$;

@@ -29,7 +29,7 @@ create domain pgbox.nz_number as bigint
 -- Half of the 63 bits that a MODSEQ has: dsync may bring a high one, and the
 -- mailbox has to go on from there.
 create domain pgbox.mod_sequence as bigint
-    constraint mod_sequence_check check (value <= 4611686018427387904);
+    constraint mod_sequence_check check (value between 1 and 4611686018427387904);
 create domain pgbox.mail_count as int
     constraint mail_count_check check (value >= 0);
 create domain pgbox.byte_count as bigint

@@ -40,7 +40,8 @@ create table pgbox.mailbox_keyword (
     mailbox_id bigint not null,
     keyword_id smallint not null,
     name text collate "C" not null,
-    constraint mailbox_keyword_pkey primary key (account_id, mailbox_id, keyword_id)
+    constraint mailbox_keyword_pkey primary key (account_id, mailbox_id, keyword_id),
+    constraint mailbox_keyword_check check (keyword_id between 1 and 32000 and name <> '')
 );
 
 create unique index mailbox_keyword_name_key on pgbox.mailbox_keyword (account_id, mailbox_id, lower(name));

@@ -239,7 +239,7 @@ select tap.values('mail_change.uids', 'mailbox_id = <b> and operation = 2', '''{
     '''{[1,99999999999)}''', '''{[0,1)}''');
 
 select tap.values('mailbox.uid_next', 'mailbox_id = <b>', '1', '3', '4294967295');
-select tap.values('mailbox.modseq', 'mailbox_id = <b>', '1', '4611686018427387904', '3000000000000000000');
+select tap.values('mailbox.modseq', 'mailbox_id = <b>', '1', '0', '-65536', '-9223372036854775808', '4611686018427387904', '3000000000000000000');
 select tap.values('mailbox.messages', 'mailbox_id = <b>', '0', '4', '2147483647');
 select tap.values('mailbox.unseen', 'mailbox_id = <b>', '0', '4', '2147483647');
 select tap.values('mailbox.bytes', 'mailbox_id = <b>', '0', 'bytes - 1', '9223372036854775807');
@@ -309,6 +309,26 @@ join pgbox.mailbox b using (account_id, mailbox_id)
 join pgbox.account a using (account_id)
 join pgbox.message g using (account_id, message_id);
 
+-- Constraints that a version 1 did not have, and what an upgrade of a damaged database leaves.
+create function tap.drop_constraints()
+returns void
+language sql
+as $$
+    alter domain pgbox.mod_sequence drop constraint mod_sequence_check;
+    alter domain pgbox.mod_sequence add constraint mod_sequence_check check (value <= 4611686018427387904);
+    alter table pgbox.mailbox_keyword drop constraint mailbox_keyword_check;
+$$;
+create function tap.add_constraints()
+returns void
+language sql
+as $$
+    alter domain pgbox.mod_sequence drop constraint mod_sequence_check;
+    alter domain pgbox.mod_sequence add constraint mod_sequence_check
+        check (value between 1 and 4611686018427387904) not valid;
+    alter table pgbox.mailbox_keyword add constraint mailbox_keyword_check
+        check (keyword_id between 1 and 32000 and name <> '') not valid;
+$$;
+
 -- What there is before the damage.
 create table tap.before as
 table tap.seen
@@ -344,6 +364,7 @@ begin
     select a.name, b.mailbox_id, b.name, b.uid_validity, b.uid_next, b.modseq
     from pgbox.mailbox b
     join pgbox.account a using (account_id);
+    perform tap.drop_constraints();
     for v_damage in
         select *
         from tap.damage
@@ -362,6 +383,7 @@ begin
             raise exception '%: %', v_damage.name, sqlerrm;
         end;
     end loop;
+    perform tap.add_constraints();
 end
 $$;
 

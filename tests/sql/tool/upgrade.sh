@@ -93,6 +93,27 @@ test_upgrade_keeps_all_rows() {
 	verify | grep -F 'checks passed'
 }
 
+# Rows of version 1 that constraints of this version would refuse.
+test_upgrade_with_rows_that_should_not_be() {
+	load_version_1
+	query "update pgbox.mailbox set modseq = 0 where name = 'INBOX'"
+	query "update pgbox.mailbox_keyword set name = '' where keyword_id = 1"
+	upgrade | grep -F 'next: there are rows that should not be, mend them: pgbox-schema verify --repair'
+	verify >"$work/verify" && return 1
+	grep -F 'mod_sequence_check of pgbox.mod_sequence is not validated' "$work/verify"
+	grep -F "keyword 1 is named ''" "$work/verify"
+	grep -F 'modseq 0 (highest' "$work/verify"
+	"$sql/pgbox-schema" verify --repair --dsn dbname=tool
+	verify | grep -F 'all checks passed'
+	! query 'update pgbox.mailbox set modseq = 0'
+	upgrade | grep -cF next: | grep -x 0
+	psql -Xqw -d postgres -c 'drop database if exists fresh with (force)' -c 'create database fresh'
+	"$sql/pgbox-schema" install --dsn dbname=fresh
+	fingerprint fresh >"$work/fresh"
+	psql -Xqw -d postgres -c 'drop database fresh with (force)'
+	fingerprint tool | diff "$work/fresh" -
+}
+
 test_upgrade_twice_changes_nothing() {
 	load_version_1
 	upgrade
