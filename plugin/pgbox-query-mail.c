@@ -142,6 +142,32 @@ int pgbox_run_restart(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 	return pgbox_exec_mailbox_restart(db, &values, NULL, failure_r);
 }
 
+int pgbox_run_repair(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     pool_t pool, ARRAY_TYPE(const_string) *problems_r,
+		     struct pgbox_db_failure *failure_r)
+{
+	const struct pgbox_mailbox_repair_params values = {
+		.account_id = id->account_id,
+		.mailbox_id = id->mailbox_id,
+	};
+	struct pgbox_mailbox_repair_columns columns;
+	struct pgbox_db_result *result;
+	unsigned int row;
+
+	if (pgbox_exec_mailbox_repair(db, &values, &result, failure_r) < 0)
+		return -1;
+	p_array_init(problems_r, pool, 4);
+	for (row = 0; row < pgbox_db_result_rows(result); row++) {
+		const char *problem;
+
+		pgbox_read_mailbox_repair(result, row, &columns);
+		problem = p_strdup(pool, columns.problem);
+		array_push_back(problems_r, &problem);
+	}
+	pgbox_db_result_free(&result);
+	return 0;
+}
+
 int pgbox_run_enter_epoch(struct pgbox_db *db,
 			  const struct pgbox_mailbox_id *id,
 			  struct pgbox_db_failure *failure_r)

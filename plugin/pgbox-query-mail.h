@@ -81,6 +81,11 @@ int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
    all frontends read it anew, with one MODSEQ for all mails. */
 int pgbox_run_restart(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		      struct pgbox_db_failure *failure_r);
+/* Mends what makes no sense in the mailbox's rows. problems_r gets what was wrong, in the
+   pool. */
+int pgbox_run_repair(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
+		     pool_t pool, ARRAY_TYPE(const_string) *problems_r,
+		     struct pgbox_db_failure *failure_r);
 int pgbox_run_enter_epoch(struct pgbox_db *db,
 			    const struct pgbox_mailbox_id *id,
 			    struct pgbox_db_failure *failure_r);

@@ -5,6 +5,7 @@
 
 #include "lib.h"
 #include "array.h"
+#include "str-sanitize.h"
 #include "mail-index-modseq.h"
 #include "mail-index-sync-private.h"
 #include "mail-index-view-private.h"
@@ -345,6 +346,26 @@ static int sync_restart(struct pgbox_sync_context *ctx)
 	return sync_reset_index(ctx);
 }
 
+/* For force-resync: the rows of the mailbox may make no sense either. */
+static int sync_repair(struct pgbox_sync_context *ctx)
+{
+	struct pgbox_mailbox *mbox = ctx->mbox;
+	struct pgbox_db_failure failure;
+	ARRAY_TYPE(const_string) problems;
+	const char *problem;
+
+	if (pgbox_run_repair(mbox->storage->db, &mbox->known.id, ctx->pool,
+			     &problems, &failure) < 0) {
+		pgbox_mailbox_set_failure(mbox, &failure);
+		return -1;
+	}
+	array_foreach_elem(&problems, problem) {
+		e_warning(mbox->box.event, "Repaired: %s",
+			  str_sanitize_utf8(problem, 500));
+	}
+	return 0;
+}
+
 static int sync_read_current_position(struct pgbox_sync_context *ctx)
 {
 	struct mail_index *index = ctx->mbox->box.index;
@@ -436,7 +457,8 @@ static int sync_run(struct pgbox_sync_context *ctx)
 	unsigned int round;
 
 	if ((ctx->flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0) {
-		if (sync_query(ctx) < 0 || sync_restart(ctx) < 0)
+		if (sync_repair(ctx) < 0 || sync_query(ctx) < 0 ||
+		    sync_restart(ctx) < 0)
 			return -1;
 	} else if (fscked) {
 		sync_set_index_failed(ctx);

@@ -11,8 +11,8 @@ from .postgres import FRONTEND_ROLE
 
 # what writes mails, mailboxes or their attributes, by the file in sql/queries
 CHANGES = {"attribute-set", "mail-change", "mail-copy", "mail-flags-change", "mail-save",
-           "mail-save-one", "mailbox-create", "mailbox-delete", "mailbox-rename", "mailbox-restart",
-           "mailbox-update", "subscription-set", "upload-abort", "upload-chunks"}
+           "mail-save-one", "mailbox-create", "mailbox-delete", "mailbox-rename", "mailbox-repair",
+           "mailbox-restart", "mailbox-update", "subscription-set", "upload-abort", "upload-chunks"}
 
 # not those of the service, which sends them for nobody in particular
 _ENTRY = re.compile(r"\] " + FRONTEND_ROLE + r" (?!pgbox/pgbox-notify).*? LOG:  (?:execute [^:]*|statement): ")
