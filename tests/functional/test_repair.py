@@ -122,6 +122,27 @@ def test_every_kind(lab, frontend_a, frontend_b):
                 or b"message 7" in body, name
 
 
+def test_sound_mail_is_left_alone(lab, frontend_a, user):
+    """Whatever a message looks like: none of it is a problem."""
+    generator = messages.Generator(20)
+    pool = [generator.message() for _ in range(100)]
+    pool += [data for _name, data in messages.corpus()]
+    pool += [b"", b"\r\n", b"no header", b"Subject: x", b"Subject: x\r\n\r\n", b"A: \0\r\n\r\n\0\n\xff", b"\n" * 70000,
+             b"Subject: y\r\n\r\n" + bytes(range(256)) * 3000, b"Date: Mon, 1 Jan 0001 00:00:00 +9999\r\n\r\n"]
+    for data in pool:
+        frontend_a.deliver(user, data)
+    with frontend_a.imap(user) as imap:
+        for date in ("01-Jan-0001 00:00:00 +1200", "31-Dec-9999 23:59:59 -1200"):
+            imap.append("INBOX", messages.numbered(1), ["\\Seen", "a/b", "$x"], date)
+        imap.select("INBOX")
+        imap.ok("STORE 1:5 +FLAGS (\\Deleted)")
+        imap.ok("EXPUNGE")
+        imap.ok("COPY 1:20 INBOX")
+    assert frontend_a.doveadm("force-resync", "-u", user, "INBOX").stderr == b""
+    status, text = pgbox_schema(lab, "verify", "--bodies", "--account", user)
+    assert status == 0, text
+
+
 def test_force_resync(lab, frontend_a, frontend_b, user):
     fill(frontend_a, user)
     before = read(frontend_a, user)
