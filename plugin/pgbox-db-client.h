@@ -35,6 +35,16 @@ int pgbox_db_connected(struct pgbox_db *db, int64_t deadline,
 void pgbox_db_failure_advise(const struct pgbox_db *db,
 			     struct pgbox_db_failure *failure);
 
+/* ---- pgbox-db-hosts.c ---- */
+
+/* Returns a bit for each host that is left alone, and the index of one that this
+   process has to look at, or -1. */
+unsigned int pgbox_db_hosts_get_left(struct pgbox_db *db, int *look_at_r);
+/* The host has kept this process waiting. */
+void pgbox_db_host_is_silent(struct pgbox_db *db, unsigned int idx);
+/* The host is there; used if this process uses it from now on. */
+void pgbox_db_host_answers(struct pgbox_db *db, unsigned int idx, bool used);
+
 /* ---- pgbox-db-connect-async.c ---- */
 
 struct pgbox_db_connector;

@@ -1,6 +1,11 @@
 /* From a connection string to an established session, which its own query has
    found good. Knows nothing of other statements. */
 
+/* for close_range() */
+#ifndef _GNU_SOURCE
+#  define _GNU_SOURCE
+#endif
+
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
@@ -8,7 +13,12 @@
 #include "master-service.h"
 #include "pgbox-db-client.h"
 
-#include <sys/socket.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A host that fails faster costs nobody much. */
+#define SILENT_MSECS 200
 
 /* Used unless the connection string says otherwise. Nothing here may be a
    setting of the session: a pooler would hand it to others. */
@@ -309,20 +319,70 @@ try_host(struct pgbox_db *db, const struct pgbox_db_host *host,
 	return error;
 }
 
+/* Looks whether the host is there again, in a process of its own, which has none of
+   our files and does not live long. */
+static void look_at_host(struct pgbox_db *db, unsigned int idx)
+{
+	const struct pgbox_db_host *host = array_idx(&db->hosts, idx);
+	const char *const *keywords, *const *values;
+	pid_t pid;
+
+	/* the child of a child is nobody's to wait for */
+	if ((pid = fork()) == 0) {
+		if (fork() == 0) {
+			(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+			(void)signal(SIGALRM, SIG_DFL);
+			(void)alarm(db->set.connect_timeout_msecs / 1000 + 1);
+			connect_get_options(db, host, &keywords, &values);
+			if (PQpingParams(keywords, values, 0) == PQPING_OK)
+				pgbox_db_host_answers(db, idx, FALSE);
+		}
+		_exit(0);
+	}
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	else
+		e_warning(db->event, "fork() failed: %m");
+}
+
+/* Puts the hosts into the order in which they are asked: those that are left alone
+   come last. */
+static void
+connect_order_hosts(struct pgbox_db *db, unsigned int *order_r)
+{
+	unsigned int i, pass, left, count = array_count(&db->hosts), n = 0;
+	int look_at;
+
+	left = pgbox_db_hosts_get_left(db, &look_at);
+	if (look_at >= 0)
+		look_at_host(db, look_at);
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < count; i++) {
+			unsigned int idx = (db->host_idx + i) % count;
+			bool is_left = idx < 32 && (left & (1U << idx)) != 0;
+
+			if (is_left == (pass == 1))
+				order_r[n++] = idx;
+		}
+	}
+}
+
 int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 			   struct pgbox_db_failure *failure_r)
 {
 	const struct pgbox_db_host *hosts;
 	struct pgbox_db_failure refused, host_refused;
 	string_t *errors = t_str_new(256);
-	unsigned int i, count;
+	unsigned int i, count, *order;
 
 	if (pgbox_db_conninfo_parse(db, failure_r) < 0)
 		return -1;
 	i_zero(&refused);
 	hosts = array_get(&db->hosts, &count);
+	order = t_new(unsigned int, count);
+	connect_order_hosts(db, order);
 	for (i = 0; i < count; i++) {
-		unsigned int idx = (db->host_idx + i) % count;
+		unsigned int idx = order[i];
 		int64_t now = pgbox_db_now_msecs();
 		const char *error;
 
@@ -331,6 +391,7 @@ int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 				 &host_refused);
 		if (error == NULL) {
 			db->host_idx = idx;
+			pgbox_db_host_answers(db, idx, TRUE);
 			if (refused.message != NULL &&
 			    db->connected_hooks.elsewhere != NULL) {
 				db->connected_hooks.elsewhere(refused.message,
@@ -338,6 +399,9 @@ int pgbox_db_connect_hosts(struct pgbox_db *db, int64_t deadline,
 			}
 			return 0;
 		}
+		if (host_refused.message == NULL &&
+		    pgbox_db_now_msecs() - now >= SILENT_MSECS)
+			pgbox_db_host_is_silent(db, idx);
 		if (host_refused.message != NULL && refused.message == NULL)
 			refused = host_refused;
 		if (str_len(errors) > 0)

@@ -185,6 +185,7 @@ static struct pgbox_db *db_alloc(const struct pgbox_db_settings *set)
 	db->pool = pool;
 	db->set = *set;
 	db->set.conninfo = p_strdup(pool, set->conninfo);
+	db->set.host_dir = p_strdup(pool, set->host_dir);
 	i_array_init(&db->prepare_states, 64);
 	DLLIST_PREPEND(&all_dbs, db);
 	return db;

@@ -93,6 +93,9 @@ struct pgbox_db_settings {
 	unsigned int connect_timeout_msecs;
 	/* close the connection after it was unused for so long */
 	unsigned int idle_disconnect_msecs;
+	/* where the processes of this host share which servers don't answer;
+	   NULL if there is no place */
+	const char *host_dir;
 };
 
 /* Returns the process's connection for these settings, which all storages
@@ -101,7 +104,8 @@ struct pgbox_db_settings {
 
    Several hosts in conninfo are tried in order, beginning with the one that
    answered last; each gets an equal share of the time that is left of
-   connect_timeout_msecs. After a failure to connect, the next statements within
+   connect_timeout_msecs. One that does not answer is asked last by all processes of
+   this host from then on, until it is found to be back. After a failure to connect, the next statements within
    a second fail with the same error at once.
 
    What happens is logged at debug level with the category "pgbox"; each

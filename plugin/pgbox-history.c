@@ -3,28 +3,18 @@
 
 #include "pgbox-config.h"
 #include "lib.h"
-#include "crc32.h"
-#include "hex-binary.h"
 #include "llist.h"
-#include "sha2.h"
 #include "pgbox-history.h"
+#include "pgbox-host-file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define HISTORY_FILE_PREFIX ".history."
-/* Mail processes read the file of the service. */
-#define HISTORY_FILE_MODE 0644
-/* Octets of the hash that tells connection strings apart */
-#define HISTORY_KEY_LEN 16
 #define HISTORY_TELL_INTERVAL_SECS 60
 
 struct history_record {
-	/* of what follows */
-	uint32_t checksum;
-	uint32_t unused;
+	struct pgbox_host_record head;
 	struct pgbox_history_position position;
 	/* when the admin was told last that a server is refused */
 	int64_t told_at;
@@ -77,14 +67,6 @@ void pgbox_history_deinit(void)
 	}
 }
 
-static uint32_t record_checksum(const struct history_record *record)
-{
-	size_t offset = offsetof(struct history_record, unused);
-
-	return crc32_data((const unsigned char *)record + offset,
-			  sizeof(*record) - offset);
-}
-
 static bool
 position_is_newer(const struct pgbox_history_position *position,
 		  const struct pgbox_history_position *old)
@@ -96,56 +78,28 @@ position_is_newer(const struct pgbox_history_position *position,
 	return position->raised_at >= old->raised_at;
 }
 
-/* Everybody can make files in the directory of wake-up files. So each uid has a
-   file of its own, and is believed by itself only; all believe the service, which
-   the directory belongs to. */
-static const char *history_path(struct pgbox_history *history, uid_t uid)
+static struct pgbox_host_file history_file(const struct pgbox_history *history)
 {
-	unsigned char digest[SHA256_RESULTLEN];
-
-	sha256_get_digest(history->conninfo, strlen(history->conninfo), digest);
-	return t_strdup_printf("%s/"HISTORY_FILE_PREFIX"%s.%lu", history->dir,
-			       binary_to_hex(digest, HISTORY_KEY_LEN),
-			       (unsigned long)uid);
+	return (struct pgbox_host_file){
+		.dir = history->dir,
+		.kind = "history",
+		.conninfo = history->conninfo,
+	};
 }
 
-static int history_open(struct pgbox_history *history, uid_t uid, int flags)
-{
-	struct stat st;
-	int fd;
-
-	fd = open(history_path(history, uid),
-		  flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-		  HISTORY_FILE_MODE);
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != uid) {
-		i_close_fd(&fd);
-		return -1;
-	}
-	/* whatever the umask is */
-	if (flags != O_RDONLY && (st.st_mode & 0777) != HISTORY_FILE_MODE)
-		(void)fchmod(fd, HISTORY_FILE_MODE);
-	return fd;
-}
-
-/* What can't be read, or is damaged, is as good as nothing. */
+/* Each uid believes itself only; all believe the service, which the directory
+   belongs to. */
 static void history_read_file(struct pgbox_history *history, uid_t uid)
 {
+	struct pgbox_host_file file = history_file(history);
 	struct history_record record;
-	int fd;
 
-	if ((fd = history_open(history, uid, O_RDONLY)) == -1)
+	if (!pgbox_host_file_read(&file, uid, &record.head, sizeof(record)))
 		return;
-	if (pread(fd, &record, sizeof(record), 0) == (ssize_t)sizeof(record) &&
-	    record.checksum == record_checksum(&record)) {
-		if (position_is_newer(&record.position,
-				      &history->record.position))
-			history->record.position = record.position;
-		history->record.told_at = I_MAX(history->record.told_at,
-						record.told_at);
-	}
-	i_close_fd(&fd);
+	if (position_is_newer(&record.position, &history->record.position))
+		history->record.position = record.position;
+	history->record.told_at = I_MAX(history->record.told_at,
+					record.told_at);
 }
 
 static void history_refresh(struct pgbox_history *history)
@@ -154,34 +108,19 @@ static void history_refresh(struct pgbox_history *history)
 
 	if (history->dir == NULL || stat(history->dir, &st) < 0)
 		return;
-	T_BEGIN {
-		history_read_file(history, geteuid());
-		if (st.st_uid != geteuid())
-			history_read_file(history, st.st_uid);
-	} T_END;
+	history_read_file(history, geteuid());
+	if (st.st_uid != geteuid())
+		history_read_file(history, st.st_uid);
 }
 
 static void history_write(struct pgbox_history *history)
 {
-	int fd = -1;
+	struct pgbox_host_file file = history_file(history);
 
-	history->record.checksum = record_checksum(&history->record);
-	if (history->dir == NULL)
-		return;
-	T_BEGIN {
-		fd = history_open(history, geteuid(), O_WRONLY | O_CREAT);
-		/* the directory of a user who is new to this host */
-		if (fd == -1 && errno == ENOENT &&
-		    mkdir(history->dir, 0700) == 0)
-			fd = history_open(history, geteuid(),
-					  O_WRONLY | O_CREAT);
-	} T_END;
-	if (fd == -1)
-		return;
-	if (pwrite(fd, &history->record, sizeof(history->record), 0) < 0) {
-		/* then this process knows it alone */
+	if (history->dir != NULL) {
+		pgbox_host_file_write(&file, &history->record.head,
+				      sizeof(history->record));
 	}
-	i_close_fd(&fd);
 }
 
 void pgbox_history_read(struct pgbox_history *history,

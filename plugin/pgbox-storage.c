@@ -35,8 +35,8 @@ static struct mail_storage *pgbox_storage_alloc(void)
 /* Where a file that all sessions of this host use can be, or at least those of the
    user; NULL if there is no such place. */
 static const char *
-storage_get_history_dir(struct pgbox_storage *storage,
-			struct mailbox_list *list)
+storage_get_host_dir(struct pgbox_storage *storage,
+		     struct mailbox_list *list)
 {
 	const char *dir;
 
@@ -50,19 +50,20 @@ storage_get_history_dir(struct pgbox_storage *storage,
 static void
 pgbox_storage_open_db(struct pgbox_storage *storage, struct mailbox_list *list)
 {
+	const char *host_dir = storage_get_host_dir(storage, list);
 	const struct pgbox_db_settings db_set = {
 		.conninfo = storage->set->dsn,
 		.query_timeout_msecs = storage->set->query_timeout_msecs,
 		.connect_timeout_msecs = storage->set->connect_timeout_msecs,
 		.idle_disconnect_msecs = storage->set->idle_disconnect_msecs,
+		.host_dir = host_dir,
 	};
 
 	/* The connection lives longer than the user, where a process serves
 	   several: its event can't be below ours. */
 	storage->db = pgbox_db_ref(&db_set, NULL);
 	pgbox_query_session_init(storage->db,
-		pgbox_history_get(storage->set->dsn,
-				  storage_get_history_dir(storage, list)));
+		pgbox_history_get(storage->set->dsn, host_dir));
 }
 
 static int

@@ -3,11 +3,11 @@
 # Of the pgbox-db files each knows only those before it, and nothing else of
 # plugin/.
 
-db_files='pgbox-db.h
+db_files='pgbox-host-file.h pgbox-db.h
 	pgbox-db-wire.h pgbox-db-params.c pgbox-db-result.c
 	pgbox-db-session.h pgbox-db-session.c pgbox-db-home.c pgbox-db-wait.c pgbox-db-error.c pgbox-db-command.c
 	pgbox-db-statement.h pgbox-db-prepare.c pgbox-db-statement.c
-	pgbox-db-client.h pgbox-db-advice.c pgbox-db-connect.c pgbox-db-connect-async.c pgbox-db-client.c
+	pgbox-db-client.h pgbox-db-advice.c pgbox-db-hosts.c pgbox-db-connect.c pgbox-db-connect-async.c pgbox-db-client.c
 	pgbox-db-listen.h pgbox-db-listen.c'
 
 # A definition begins its line with its type or its name; a call is indented.
