@@ -1,6 +1,7 @@
 /* How long one command of a mail client may wait for its database, however many
    statements it has. A command is what the process does between two visits to its
-   ioloop: whoever gets there has done what was asked for. Knows no statements.
+   ioloop: whoever gets there has done what was asked for. Of the IMAP commands that
+   a client has sent at once each is one. Knows no statements.
 
    What was answered quickly is not counted, so that what goes well may be long.
    The time that passes without waiting is given back: doveadm, whose commands may
@@ -9,6 +10,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "ioloop.h"
+#include "time-util.h"
 #include "pgbox-db-session.h"
 
 /* An answer is quick if it took at most this part of its timeout. */
@@ -23,7 +25,32 @@ static struct {
 	int64_t at_msecs;
 	/* what the ioloop had waited then */
 	uint64_t ioloop_usecs;
+	/* Foreign, only to be compared: imap's event of the command, and when it
+	   was made. NULL if there was none. */
+	const struct event *event;
+	struct timeval event_created;
 } command;
+
+/* Returns TRUE if imap is at another command than before. It syncs a mailbox
+   between commands, as a part of them. */
+static bool command_event_is_new(void)
+{
+	const struct event *event = event_get_global();
+	struct timeval created;
+
+	while (event != NULL &&
+	       event_find_field_nonrecursive(event, "cmd_name") == NULL)
+		event = event_get_parent(event);
+	if (event == NULL)
+		return FALSE;
+	event_get_create_time(event, &created);
+	if (event == command.event &&
+	    timeval_cmp(&created, &command.event_created) == 0)
+		return FALSE;
+	command.event = event;
+	command.event_created = created;
+	return TRUE;
+}
 
 static int64_t command_get_waited(int64_t now)
 {
@@ -33,7 +60,7 @@ static int64_t command_get_waited(int64_t now)
 	if (current_ioloop == NULL)
 		return 0;
 	ioloop_usecs = io_loop_get_wait_usecs(io_loop_get_root());
-	if (command.ioloop_usecs != ioloop_usecs)
+	if (command_event_is_new() || command.ioloop_usecs != ioloop_usecs)
 		command.waited_msecs = 0;
 	command.ioloop_usecs = ioloop_usecs;
 	command.waited_msecs -= I_MIN(command.waited_msecs,

@@ -230,8 +230,8 @@ bool pgbox_db_text_is_valid(const char *str, size_t size);
 /* Runs the query and waits for its result, at most the query timeout
    (connecting: at most the connect timeout before it; cancelling: at most two
    seconds after it). All statements of one command, until the process is back in
-   its root ioloop, wait for no more than both timeouts together, but for those
-   that are answered within a tenth of theirs.
+   its root ioloop or imap is at the next command, wait for no more than both
+   timeouts together, but for those that are answered within a tenth of theirs.
 
    Connects first if there is no connection. If the connection turns out to
    have been closed by the server before the statement was sent (or the server

@@ -256,3 +256,16 @@ def test_longest_time(lab, behind_proxy, account, hang):
         if isinstance(measurement.client, ImapClient):
             wait_until(lambda client=measurement.client: client.command("STATUS box (MESSAGES)").ok,
                        f"the session of {name} to go on")
+
+
+def test_pipelined(lab, behind_proxy, account):
+    """Each of two commands that were sent at once has its own time."""
+    proxy, server = behind_proxy
+    with server.imap(account) as client:
+        client.select("INBOX")
+        with locked(lab, proxy, account):
+            start = time.monotonic()
+            results = client.pipelined("STORE 1 +FLAGS (\\Flagged)", "STORE 2 +FLAGS (\\Flagged)")
+            seconds = time.monotonic() - start
+        assert [result.status.word for result in results] == ["NO", "NO"]
+        assert 2 * QUERY <= seconds < 2 * (CONNECT + QUERY) + SLACK
