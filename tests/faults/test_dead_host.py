@@ -12,6 +12,7 @@ import zlib
 
 import pytest
 
+from pgboxtest import config
 from pgboxtest.process import wait_until
 from pgboxtest.services import wait_for_notify
 from test_hangs import HoldingProxy
@@ -37,8 +38,8 @@ def two_hosts(lab):
     dsn = (f"host=127.0.0.1,127.0.0.1 port={proxy.port},{lab.postgres.port} dbname=pgbox "
            "user=pgbox_frontend sslmode=disable gssencmode=disable")
     server = lab.dovecot("tested", "two-hosts", notify=True, plugin={
-        "pgbox_dsn": dsn, "pgbox_notify_dsn": lab.postgres.frontend_dsn,
-        "pgbox_connect_timeout": f"{CONNECT}s"})
+        "pgbox_dsn": dsn, "pgbox_connect_timeout": f"{CONNECT}s",
+        **config.notify_databases([lab.postgres.frontend_dsn])})
     wait_for_notify(server)
     yield proxy, server
     proxy.open.set()
