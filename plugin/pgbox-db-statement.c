@@ -8,6 +8,8 @@
 
 /* After the deadline the server gets so long to confirm that it cancelled */
 #define CANCEL_WAIT_MSECS 2000
+/* Also when the command has no time left: the statement would run on. */
+#define CANCEL_LEAST_MSECS 100
 /* The answer of a statement that nobody wants any more */
 #define ABANDON_WAIT_MSECS 1000
 
@@ -91,7 +93,9 @@ answer_read(struct pgbox_db *db, struct pgbox_db_answer *answer,
 static enum pgbox_db_wait
 answer_cancel(struct pgbox_db *db, struct pgbox_db_answer *answer)
 {
-	int64_t deadline = pgbox_db_command_deadline(db, CANCEL_WAIT_MSECS);
+	int64_t deadline = I_MAX(pgbox_db_command_deadline(db,
+				 CANCEL_WAIT_MSECS), pgbox_db_now_msecs() +
+				 CANCEL_LEAST_MSECS);
 	enum pgbox_db_wait wait;
 	pid_t pid;
 
