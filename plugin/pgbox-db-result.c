@@ -183,7 +183,8 @@ array_read_be32(const struct pgbox_db_result *result, unsigned int column,
 	return value;
 }
 
-/* Returns FALSE if it is null. An empty array has count 0. */
+/* Returns FALSE if it is null. An empty array, or one of several dimensions, which
+   no table should have, has count 0. */
 static bool
 array_read_begin(const struct pgbox_db_result *result, unsigned int row,
 		 unsigned int column, struct array_reader *reader_r)
@@ -197,8 +198,6 @@ array_read_begin(const struct pgbox_db_result *result, unsigned int row,
 	reader_r->end = reader_r->pos + size;
 
 	dimensions = array_read_be32(result, column, reader_r);
-	if (dimensions > 1)
-		result_panic(result, column, "Array has several dimensions");
 	(void)array_read_be32(result, column, reader_r);
 	reader_r->type = array_read_be32(result, column, reader_r);
 	if (dimensions == 1) {
@@ -210,6 +209,7 @@ array_read_begin(const struct pgbox_db_result *result, unsigned int row,
 	return TRUE;
 }
 
+/* Returns NULL if it is null. */
 static const unsigned char *
 array_read_next(const struct pgbox_db_result *result, unsigned int column,
 		struct array_reader *reader, size_t *size_r)
@@ -218,8 +218,10 @@ array_read_next(const struct pgbox_db_result *result, unsigned int column,
 	uint32_t size;
 
 	size = array_read_be32(result, column, reader);
-	if (size == UINT32_MAX)
-		result_panic(result, column, "Array has a null");
+	if (size == UINT32_MAX) {
+		*size_r = 0;
+		return NULL;
+	}
 	if (size > (size_t)(reader->end - reader->pos))
 		result_panic(result, column, "Array is damaged");
 	data = reader->pos;
@@ -245,7 +247,8 @@ void pgbox_db_result_int_array(const struct pgbox_db_result *result,
 		result_panic(result, column, "Not an integer array");
 	for (i = 0; i < reader.count; i++) {
 		data = array_read_next(result, column, &reader, &size);
-		if (!int_decode(reader.type, data, size, &value))
+		value = 0;
+		if (data != NULL && !int_decode(reader.type, data, size, &value))
 			result_panic(result, column, "Not an integer array");
 		array_push_back(dest, &value);
 	}
@@ -269,7 +272,7 @@ pgbox_db_result_text_array(const struct pgbox_db_result *result,
 	values = t_new(const char *, reader.count + 1);
 	for (i = 0; i < reader.count; i++) {
 		data = array_read_next(result, column, &reader, &size);
-		values[i] = t_strndup(data, size);
+		values[i] = data == NULL ? "" : t_strndup(data, size);
 	}
 	return values;
 }

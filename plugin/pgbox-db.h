@@ -335,12 +335,12 @@ const char *pgbox_db_result_text(const struct pgbox_db_result *result,
 const unsigned char *
 pgbox_db_result_bytes(const struct pgbox_db_result *result,
 		      unsigned int row, unsigned int column, size_t *size_r);
-/* int2[], int4[] and int8[] columns without nulls, appended to dest */
+/* int2[], int4[] and int8[] columns, appended to dest; nulls are 0 */
 void pgbox_db_result_int_array(const struct pgbox_db_result *result,
 			       unsigned int row, unsigned int column,
 			       ARRAY_TYPE(pgbox_int64) *dest);
-/* text[] columns without nulls: NULL-terminated list on the data stack;
-   the strings are copies on the data stack */
+/* text[] columns: NULL-terminated list on the data stack; the strings are copies on
+   the data stack, nulls are "" */
 const char *const *
 pgbox_db_result_text_array(const struct pgbox_db_result *result,
 			   unsigned int row, unsigned int column);

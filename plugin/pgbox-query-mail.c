@@ -28,12 +28,51 @@ enum {
 };
 #define SYNC_EPOCH_PENDING -1
 
+/* RFC 7162, 3.1: 63 bits. Half of them are for what an epoch may leap over. */
+#define SYNC_MAX_MODSEQ (INT64_C(1) << 62)
+/* the flags of RFC 3501 */
+#define SYNC_FLAGS 0x1f
+
+static void ATTR_FORMAT(3, 4)
+sync_add_damage(struct pgbox_sync_rows *rows, pool_t pool,
+		const char *format, ...)
+{
+	va_list args;
+
+	if (rows->damaged++ > 0)
+		return;
+	va_start(args, format);
+	rows->damage = p_strdup_vprintf(pool, format, args);
+	va_end(args);
+}
+
+/* Names that IMAP can't say would end sessions. Their places count. */
 static void
+sync_read_keyword_names(const char *const *names, pool_t pool,
+			unsigned int known, struct pgbox_sync_rows *rows)
+{
+	for (; *names != NULL; names++) {
+		const char *p, *name = p_strdup(pool, *names);
+
+		for (p = name; (unsigned char)*p > ' ' && *p != 0x7f; p++) ;
+		if (*name == '\0' || *p != '\0') {
+			unsigned int id = known + 1 +
+				array_count(&rows->new_keywords);
+
+			sync_add_damage(rows, pool, "keyword %u has the name "
+					"\"%s\"", id, name);
+			name = p_strdup_printf(pool, "keyword-%u", id);
+		}
+		array_push_back(&rows->new_keywords, &name);
+	}
+}
+
+/* Returns FALSE if it makes no sense. */
+static bool
 sync_read_mailbox(const struct pgbox_mailbox_sync_columns *row, pool_t pool,
-		  struct pgbox_sync_rows *rows)
+		  unsigned int known_keywords, struct pgbox_sync_rows *rows)
 {
 	const int64_t *n = row->numbers.values;
-	const char *const *names;
 
 	i_assert(row->numbers.count == SYNC_NUMBER_COUNT);
 
@@ -49,62 +88,125 @@ sync_read_mailbox(const struct pgbox_mailbox_sync_columns *row, pool_t pool,
 	rows->pop3_values = n[SYNC_NUMBER_POP3_VALUES] != 0;
 	rows->taken_recent_uid = n[SYNC_NUMBER_TAKEN_RECENT_UID];
 
-	for (names = row->keyword_names; *names != NULL; names++) {
-		const char *name = p_strdup(pool, *names);
-		array_push_back(&rows->new_keywords, &name);
+	if (n[SYNC_NUMBER_TOMBSTONES_AFTER] < 0 ||
+	    rows->tombstones_after > rows->modseq ||
+	    n[SYNC_NUMBER_FIRST_RECENT_UID] < 0 ||
+	    n[SYNC_NUMBER_FIRST_RECENT_UID] > n[SYNC_NUMBER_UID_NEXT]) {
+		sync_add_damage(rows, pool, "tombstones after MODSEQ %lld, first "
+			"\\Recent UID %lld",
+			(long long)n[SYNC_NUMBER_TOMBSTONES_AFTER],
+			(long long)n[SYNC_NUMBER_FIRST_RECENT_UID]);
+		rows->tombstones_after = rows->modseq;
+		rows->first_recent_uid = rows->uid_next;
 	}
+	sync_read_keyword_names(row->keyword_names, pool, known_keywords, rows);
+	return rows->epoch_pending ||
+		(n[SYNC_NUMBER_UID_VALIDITY] > 0 &&
+		 n[SYNC_NUMBER_UID_VALIDITY] <= UINT32_MAX &&
+		 n[SYNC_NUMBER_UID_NEXT] > 0 &&
+		 n[SYNC_NUMBER_UID_NEXT] <= UINT32_MAX &&
+		 n[SYNC_NUMBER_MODSEQ] > 0 &&
+		 n[SYNC_NUMBER_MODSEQ] <= SYNC_MAX_MODSEQ);
+}
+
+/* Returns the MODSEQ, or the mailbox's if it can't be. */
+static uint64_t
+sync_read_modseq(const struct pgbox_mailbox_sync_columns *row, pool_t pool,
+		 struct pgbox_sync_rows *rows)
+{
+	if (row->modseq > 0 && (uint64_t)row->modseq <= rows->modseq)
+		return row->modseq;
+	sync_add_damage(rows, pool, "UID %lld has MODSEQ %lld",
+			(long long)row->uid, (long long)row->modseq);
+	return rows->modseq;
 }
 
 static void
-sync_read_mail(const struct pgbox_mailbox_sync_columns *row,
+sync_read_mail(const struct pgbox_mailbox_sync_columns *row, pool_t pool,
 	       struct pgbox_sync_rows *rows)
 {
-	struct pgbox_sync_mail *mail = array_append_space(&rows->mails);
+	const struct pgbox_sync_mail *last =
+		array_count(&rows->mails) == 0 ? NULL :
+		array_back(&rows->mails);
+	struct pgbox_sync_mail *mail;
+	unsigned int i;
 
+	if (row->uid <= (last == NULL ? 0 : (int64_t)last->uid) ||
+	    row->uid >= rows->uid_next) {
+		sync_add_damage(rows, pool, "a mail has UID %lld, with UIDNEXT %u",
+				(long long)row->uid, rows->uid_next);
+		return;
+	}
+	mail = array_append_space(&rows->mails);
 	mail->uid = row->uid;
-	mail->modseq = row->modseq;
-	mail->flags = row->flags;
+	mail->modseq = sync_read_modseq(row, pool, rows);
+	mail->flags = row->flags & SYNC_FLAGS;
+	if (mail->flags != row->flags) {
+		sync_add_damage(rows, pool, "UID %u has flags %lld", mail->uid,
+				(long long)row->flags);
+	}
 	mail->keyword_idx = array_count(&rows->keyword_ids);
-	mail->keyword_count = row->keyword_ids.count;
-	array_append(&rows->keyword_ids, row->keyword_ids.values,
-		     row->keyword_ids.count);
+	for (i = 0; i < row->keyword_ids.count; i++) {
+		if (row->keyword_ids.values[i] > 0) {
+			array_push_back(&rows->keyword_ids,
+					&row->keyword_ids.values[i]);
+			mail->keyword_count++;
+		} else {
+			sync_add_damage(rows, pool, "UID %u has keyword %lld",
+					mail->uid, (long long)
+					row->keyword_ids.values[i]);
+		}
+	}
 }
 
 static void
 sync_read_tombstone(const struct pgbox_mailbox_sync_columns *row, pool_t pool,
 		    struct pgbox_sync_rows *rows)
 {
-	struct pgbox_sync_tombstone *tombstone =
-		array_append_space(&rows->tombstones);
+	struct pgbox_sync_tombstone *tombstone;
 
+	if (row->uid <= 0 || row->uid >= rows->uid_next) {
+		sync_add_damage(rows, pool, "a tombstone has UID %lld, with "
+				"UIDNEXT %u", (long long)row->uid,
+				rows->uid_next);
+		return;
+	}
+	tombstone = array_append_space(&rows->tombstones);
 	tombstone->uid = row->uid;
-	tombstone->modseq = row->modseq;
-	tombstone->guid = p_strdup(pool, row->guid);
+	/* those of before are all told with that MODSEQ */
+	tombstone->modseq = I_MAX(sync_read_modseq(row, pool, rows),
+				  rows->full ? rows->tombstones_after : 0);
+	tombstone->guid = row->guid == NULL ? "" : p_strdup(pool, row->guid);
 }
 
-static void
+/* Returns -1 if the mailbox itself makes no sense. */
+static int
 sync_read(const struct pgbox_db_result *result, pool_t pool,
-	  struct pgbox_sync_rows *rows_r)
+	  unsigned int known_keywords, struct pgbox_sync_rows *rows_r)
 {
 	struct pgbox_mailbox_sync_columns columns;
 	unsigned int row, count = pgbox_db_result_rows(result);
+	bool sound = TRUE;
 
 	i_zero(rows_r);
 	if (count == 0)
-		return;
+		return 0;
 	p_array_init(&rows_r->new_keywords, pool, 4);
 	p_array_init(&rows_r->mails, pool, count);
 	p_array_init(&rows_r->keyword_ids, pool, 16);
 	p_array_init(&rows_r->tombstones, pool, 16);
-	for (row = 0; row < count; row++) T_BEGIN {
+	for (row = 0; row < count && sound; row++) T_BEGIN {
 		pgbox_read_mailbox_sync(result, row, &columns);
-		if (row == 0)
-			sync_read_mailbox(&columns, pool, rows_r);
-		else if (columns.kind == SYNC_KIND_MAIL)
-			sync_read_mail(&columns, rows_r);
-		else
+		if (row == 0) {
+			sound = sync_read_mailbox(&columns, pool,
+						  known_keywords, rows_r);
+		} else if (columns.kind == SYNC_KIND_MAIL) {
+			sync_read_mail(&columns, pool, rows_r);
+		} else {
 			sync_read_tombstone(&columns, pool, rows_r);
+		}
 	} T_END;
+	return sound ? 0 : -1;
 }
 
 int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
@@ -123,12 +225,22 @@ int pgbox_run_sync(struct pgbox_db *db, const struct pgbox_mailbox_id *id,
 		.take_recent = take_recent,
 	};
 	struct pgbox_db_result *result;
+	int ret;
 
 	if (pgbox_exec_mailbox_sync(db, &values, &result, failure_r) < 0)
 		return -1;
-	sync_read(result, pool, rows_r);
+	ret = sync_read(result, pool, position->keywords, rows_r);
 	pgbox_db_result_free(&result);
-	return 0;
+	if (ret < 0) {
+		i_zero(failure_r);
+		failure_r->error = PGBOX_DB_ERROR_INTERNAL;
+		failure_r->message = t_strdup_printf(
+			"The mailbox's row makes no sense (UIDVALIDITY %u, "
+			"UIDNEXT %u, HIGHESTMODSEQ %lld): \"pgbox-schema verify "
+			"--repair\" mends it", rows_r->uid_validity,
+			rows_r->uid_next, (long long)rows_r->modseq);
+	}
+	return ret;
 }
 
 int pgbox_run_restart(struct pgbox_db *db, const struct pgbox_mailbox_id *id,

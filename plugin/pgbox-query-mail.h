@@ -68,6 +68,11 @@ struct pgbox_sync_rows {
 	/* mails from this UID on are \Recent for this session only, which they
 	   have become by the statement; 0 if it didn't take any */
 	uint32_t taken_recent_uid;
+
+	/* So many rows make no sense, and what is wrong with the first of them. A mail
+	   is here as far as it can be, without a UID that can be not at all. */
+	unsigned int damaged;
+	const char *damage;
 };
 
 /* take_recent: give \Recent of the newest mails to this session. If the answer

@@ -8,6 +8,9 @@
 #include "pgbox-query.h"
 #include "pgbox-query-message.h"
 
+/* Chunks are numbered with 32 bits. */
+#define INFO_MAX_SIZE ((int64_t)PGBOX_CHUNK_BYTES * INT32_MAX)
+
 struct pgbox_message_chunks {
 	/* own */
 	struct pgbox_db_result *result;
@@ -36,6 +39,7 @@ info_from_columns(const struct pgbox_message_info_columns *columns, pool_t pool,
 {
 	if (columns->uid <= 0 || columns->uid > UINT32_MAX ||
 	    columns->header_size < 0 || columns->size < columns->header_size ||
+	    columns->size > INFO_MAX_SIZE ||
 	    columns->pop3_order < 0 || columns->pop3_order > UINT32_MAX)
 		return -1;
 
@@ -94,6 +98,7 @@ int pgbox_message_read_infos(struct pgbox_db *db, int64_t account_id,
 	struct pgbox_message_info_columns columns;
 	struct pgbox_db_result *result;
 	unsigned int row, rows;
+	int ret = 0;
 
 	if ((expunged ?
 	     pgbox_exec_message_info_expunged(db, &values, &result, failure_r) :
@@ -103,17 +108,22 @@ int pgbox_message_read_infos(struct pgbox_db *db, int64_t account_id,
 	for (row = 0; row < rows; row++) {
 		pgbox_read_message_info(result, row, &columns);
 		if (info_from_columns(&columns, pool,
-				      array_append_space(infos)) < 0) {
-			array_pop_back(infos);
+				      array_append_space(infos)) == 0)
+			continue;
+		array_pop_back(infos);
+		/* the others are read for who may want them later */
+		if (columns.uid == *array_front(uids)) {
 			set_broken_row(expunged ?
-				       &pgbox_query_message_info_expunged :
-				       &pgbox_query_message_info,
-				       "impossible UID or size", failure_r);
-			break;
+				&pgbox_query_message_info_expunged :
+				&pgbox_query_message_info, t_strdup_printf(
+				"The row of UID %lld makes no sense: \"doveadm "
+				"force-resync\" mends it",
+				(long long)columns.uid), failure_r);
+			ret = -1;
 		}
 	}
 	pgbox_db_result_free(&result);
-	return row < rows ? -1 : 0;
+	return ret;
 }
 
 int pgbox_message_read_refcount(struct pgbox_db *db, int64_t account_id,

@@ -35,6 +35,9 @@ int pgbox_run_text_claim(struct pgbox_db *db,
 		return -1;
 	for (row = 0; row < pgbox_db_result_rows(result); row++) {
 		pgbox_read_text_claim(result, row, &columns);
+		/* the sync tells of rows that make no sense */
+		if (columns.uid <= 0 || columns.uid > UINT32_MAX)
+			continue;
 		claim = array_append_space(claims);
 		claim->message_id = columns.message_id;
 		claim->uid = columns.uid;

@@ -314,8 +314,10 @@ uids_add(ARRAY_TYPE(seq_range) *dest, const ARRAY_TYPE(pgbox_int64) *uids)
 {
 	int64_t uid;
 
-	array_foreach_elem(uids, uid)
-		seq_range_array_add(dest, uid);
+	array_foreach_elem(uids, uid) {
+		if (uid > 0 && uid <= UINT32_MAX)
+			seq_range_array_add(dest, uid);
+	}
 }
 
 /* The UID up to which one statement looks, if it begins at first_uid */
@@ -495,9 +497,10 @@ group_skip(struct mail_search_context *ctx, const struct search_group *group)
 	unknown_uid = uids_get_next(&group->unknown, uid + 1);
 	if (next_uid == 0 || (unknown_uid != 0 && unknown_uid < next_uid))
 		next_uid = unknown_uid;
-	if (next_uid == 0)
+	if (next_uid == 0 && group->last_uid < UINT32_MAX)
 		next_uid = group->last_uid + 1;
-	if (mail_index_lookup_seq_range(view, next_uid, (uint32_t)-1,
+	if (next_uid != 0 &&
+	    mail_index_lookup_seq_range(view, next_uid, (uint32_t)-1,
 					&seq1, &seq2))
 		ctx->seq = seq1 - 1;
 	else

@@ -312,7 +312,8 @@ sort_ask(struct pgbox_sort *sort, bool whole, unsigned int timeout_msecs,
 	if (ret < 0)
 		return -1;
 	array_foreach_elem(&answer->uids, uid64) {
-		if (!mail_index_lookup_seq(view, uid64, &seq))
+		if (uid64 <= 0 || uid64 > UINT32_MAX ||
+		    !mail_index_lookup_seq(view, uid64, &seq))
 			seq = 0;
 		array_push_back(&answer->seqs, &seq);
 	}

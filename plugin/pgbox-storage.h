@@ -67,6 +67,8 @@ enum pgbox_index_flags {
 	PGBOX_INDEX_FLAG_NO_POP3_VALUES = 0x01,
 	/* the header has a digest: older versions write none */
 	PGBOX_INDEX_FLAG_DIGEST = 0x02,
+	/* rows made no sense: the counters of the mailbox may not fit */
+	PGBOX_INDEX_FLAG_DAMAGED_ROWS = 0x04,
 };
 
 /* Which mailbox of the database it is, and what is known of its row */

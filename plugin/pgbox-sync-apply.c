@@ -7,6 +7,7 @@
 #include "array.h"
 #include "crc32.h"
 #include "seq-range-array.h"
+#include "str-sanitize.h"
 #include "mail-index-modseq.h"
 #include "mail-index-sync-private.h"
 #include "mail-index-view-private.h"
@@ -127,6 +128,7 @@ sync_get_keyword(const struct pgbox_sync_context *ctx,
 	int64_t id = array_idx_elem(&ctx->rows.keyword_ids,
 				    mail->keyword_idx + i);
 
+	/* what is not known is a row's that makes no sense */
 	if (id > (int64_t)array_count(&ctx->mbox->keywords))
 		return FALSE;
 	*keyword_r = id - 1;
@@ -263,6 +265,15 @@ sync_mail_modseq_cmp(const struct pgbox_sync_mail *mail1,
 	return mail1->uid < mail2->uid ? -1 : 1;
 }
 
+static int
+sync_tombstone_modseq_cmp(const struct pgbox_sync_tombstone *tombstone1,
+			  const struct pgbox_sync_tombstone *tombstone2)
+{
+	if (tombstone1->modseq != tombstone2->modseq)
+		return tombstone1->modseq < tombstone2->modseq ? -1 : 1;
+	return tombstone1->uid < tombstone2->uid ? -1 : 1;
+}
+
 static void sync_apply_expunge(struct pgbox_sync_context *ctx,
 			       const struct pgbox_sync_tombstone *tombstone)
 {
@@ -290,6 +301,8 @@ static void sync_apply_modseqs(struct pgbox_sync_context *ctx)
 		sync_get_gaps(ctx, &gaps);
 
 	array_sort(&rows->mails, sync_mail_modseq_cmp);
+	if (rows->damaged > 0)
+		array_sort(&rows->tombstones, sync_tombstone_modseq_cmp);
 	mails = array_get(&rows->mails, &mail_count);
 	tombstones = array_get(&rows->tombstones, &tombstone_count);
 
@@ -433,6 +446,12 @@ static void sync_apply_header(struct pgbox_sync_context *ctx)
 			pgbox_hdr.flags |= PGBOX_INDEX_FLAG_NO_POP3_VALUES;
 	}
 	pgbox_hdr.flags |= PGBOX_INDEX_FLAG_DIGEST;
+	if (ctx->rows.damaged > 0)
+		pgbox_hdr.flags |= PGBOX_INDEX_FLAG_DAMAGED_ROWS;
+	else if (!ctx->rows.full) {
+		pgbox_hdr.flags |=
+			ctx->index_flags & PGBOX_INDEX_FLAG_DAMAGED_ROWS;
+	}
 	pgbox_hdr.mailbox_id = ctx->mbox->known.id.mailbox_id;
 	pgbox_hdr.checksum =
 		pgbox_sync_header_checksum(ctx, &pgbox_hdr,
@@ -464,6 +483,18 @@ static bool sync_position_fits(struct pgbox_sync_context *ctx)
 	return highest < ctx->position.modseq + PGBOX_MODSEQ_GAP;
 }
 
+static void sync_log_damage(struct pgbox_sync_context *ctx)
+{
+	struct mailbox *box = &ctx->mbox->box;
+
+	if (ctx->rows.damaged == 0)
+		return;
+	e_error(box->event, "%u rows of the database make no sense, the first: "
+		"%s. \"doveadm force-resync -u %s '%s'\" mends them",
+		ctx->rows.damaged, str_sanitize(ctx->rows.damage, 200),
+		box->storage->user->username, box->vname);
+}
+
 enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
 {
 	struct mail_index_sync_rec rec;
@@ -493,5 +524,6 @@ enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx)
 	sync_apply_header(ctx);
 	sync_apply_recent(ctx);
 	sync_notify_expunges(ctx);
+	sync_log_damage(ctx);
 	return PGBOX_SYNC_DONE;
 }

@@ -185,9 +185,11 @@ sync_row_fits(const struct pgbox_sync_context *ctx,
 		mail_index_lookup_uid(view, hdr->messages_count, &last_uid);
 	if (array_is_created(&view->map->keyword_idx_map))
 		keywords = array_count(&view->map->keyword_idx_map);
-	return hdr->messages_count == row->messages &&
-		hdr->messages_count - hdr->seen_messages_count == row->unseen &&
-		last_uid < hdr->next_uid && keywords >= ctx->keywords;
+	if (last_uid >= hdr->next_uid || keywords < ctx->keywords)
+		return FALSE;
+	return (ctx->index_flags & PGBOX_INDEX_FLAG_DAMAGED_ROWS) != 0 ||
+		(hdr->messages_count == row->messages &&
+		 hdr->messages_count - hdr->seen_messages_count == row->unseen);
 }
 
 bool pgbox_sync_check_row(struct pgbox_mailbox *mbox,

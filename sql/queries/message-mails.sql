@@ -16,9 +16,9 @@ select
     i.guid,
     i.size,
     i.header_size,
-    extract(epoch from i.received_at)::bigint as received_at,
-    extract(epoch from i.saved_at)::bigint as saved_at,
-    extract(epoch from i.sent_at)::bigint as sent_at,
+    extract(epoch from case when isfinite(i.received_at) then i.received_at end)::bigint as received_at,
+    extract(epoch from case when isfinite(i.saved_at) then i.saved_at end)::bigint as saved_at,
+    extract(epoch from case when isfinite(i.sent_at) then i.sent_at end)::bigint as sent_at,
     i.sent_zone_minutes,
     i.mime_parts,
     i.envelope,
@@ -48,7 +48,7 @@ from (
                 octet_length(s.mime_parts)
                 + coalesce(octet_length(s.envelope), 0)
                 + coalesce(octet_length(s.bodystructure), 0)
-                + case when s.size <= :max_message_bytes then s.size::int else 0 end
+                + case when s.size between 0 and :max_message_bytes then s.size::int else 0 end
             ) over (
                 order by m.uid
                 rows between unbounded preceding and 1 preceding
