@@ -406,7 +406,7 @@ assert_range(const struct pgbox_mailbox_id *id, unsigned int n)
 	ASSERT_OK(pgbox_message_read_range(db, &range, &chunks, &failure));
 	assert_int_equal(pgbox_message_range_get(chunks, &range, dest,
 						 &failure), 1);
-	assert_string_equal(dest, "lve b");
+	assert_string_equal((const char *)dest, "lve b");
 	pgbox_message_chunks_free(&chunks);
 }
 

@@ -234,7 +234,7 @@ static void test_attributes(void **state ATTR_UNUSED)
 		inbox.mailbox_id, "reader", "vendor/a", pool, &value,
 		&failure), 1);
 	assert_int_equal(value.size, 7);
-	assert_string_equal(value.data, "value a");
+	assert_string_equal((const char *)value.data, "value a");
 	assert_int_equal(value.changed_at, 1001);
 	ASSERT_OK(pgbox_run_attribute_list(db, inbox.account_id,
 					   inbox.mailbox_id, "reader", "vend",

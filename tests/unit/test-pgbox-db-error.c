@@ -3,7 +3,7 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "str.h"
-#include "pgbox-db-session.h"
+#include "pgbox-db-client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
