@@ -25,7 +25,7 @@ NOTICE = b"Subject: A mail that was here is damaged\r\n"
 @pytest.fixture(scope="module")
 def expected_log():
     """A frontend that has read the damage before it was mended."""
-    return [r"broken zstd frame", r"chunk \d+ of message \d+", r"makes? no sense", r"Error: Mailbox \S+: UID=\d+: ",
+    return [r"broken zstd frame", r"chunk \d+ of message \d+", r"makes? no sense", r"Error: Mailbox \S+: UID[= ]\d+: ",
             r"chunk has \d+ bytes instead of", r"view is now inconsistent"]
 
 
