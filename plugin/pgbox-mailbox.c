@@ -55,9 +55,6 @@ pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 	index_storage_mailbox_alloc(&mbox->box, vname, flags,
 				    MAIL_INDEX_PREFIX);
 	pgbox_mailbox_set_known_path(mbox);
-	/* It may have been removed since. mailbox_list_lock(), which CREATE, DELETE
-	   and RENAME begin with, needs it. */
-	list->index_root_dir_created = FALSE;
 	return &mbox->box;
 }
 
