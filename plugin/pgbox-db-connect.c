@@ -334,7 +334,7 @@ static void look_at_host(struct pgbox_db *db, unsigned int idx)
 			(void)signal(SIGALRM, SIG_DFL);
 			(void)alarm(db->set.connect_timeout_msecs / 1000 + 1);
 			connect_get_options(db, host, &keywords, &values);
-			if (PQpingParams(keywords, values, 0) == PQPING_OK)
+			if (pgbox_db_home_ping(keywords, values) == PQPING_OK)
 				pgbox_db_host_answers(db, idx, FALSE);
 		}
 		_exit(0);

@@ -38,6 +38,20 @@ PGconn *pgbox_db_home_connect_start(const char *const *keywords,
 	return conn;
 }
 
+PGPing pgbox_db_home_ping(const char *const *keywords,
+			  const char *const *values)
+{
+	PGPing ping;
+
+	T_BEGIN {
+		const char *home = home_hide();
+
+		ping = PQpingParams(keywords, values, 0);
+		home_restore(home);
+	} T_END;
+	return ping;
+}
+
 PostgresPollingStatusType pgbox_db_home_connect_poll(PGconn *conn)
 {
 	PostgresPollingStatusType status;

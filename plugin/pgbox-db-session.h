@@ -115,10 +115,12 @@ void pgbox_db_disconnect(struct pgbox_db *db, const char *reason);
 
 /* ---- pgbox-db-home.c ---- */
 
-/* PQconnectStartParams() without expand_dbname, and PQconnectPoll(), which don't
-   know HOME. */
+/* PQconnectStartParams() and PQpingParams() without expand_dbname, and
+   PQconnectPoll(), which don't know HOME. */
 PGconn *pgbox_db_home_connect_start(const char *const *keywords,
 				    const char *const *values);
+PGPing pgbox_db_home_ping(const char *const *keywords,
+			  const char *const *values);
 PostgresPollingStatusType pgbox_db_home_connect_poll(PGconn *conn);
 
 /* ---- pgbox-db-wait.c ---- */
