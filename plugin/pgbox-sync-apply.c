@@ -118,37 +118,24 @@ void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
 					      flags, modseq, keywords);
 }
 
-/* Returns TRUE and the place of the mail's i-th keyword in mbox->keywords, FALSE if
-   that is not known. */
-static bool
-sync_get_keyword(const struct pgbox_sync_context *ctx,
-		 const struct pgbox_sync_mail *mail, unsigned int i,
-		 unsigned int *keyword_r)
-{
-	int64_t id = array_idx_elem(&ctx->rows.keyword_ids,
-				    mail->keyword_idx + i);
-
-	/* what is not known is a row's that makes no sense */
-	if (id > (int64_t)array_count(&ctx->mbox->keywords))
-		return FALSE;
-	*keyword_r = id - 1;
-	return TRUE;
-}
-
 /* Initializes keywords_r from the data stack. */
 static void
 sync_get_keywords(struct pgbox_sync_context *ctx,
 		  const struct pgbox_sync_mail *mail,
 		  ARRAY_TYPE(keyword_indexes) *keywords_r)
 {
-	unsigned int i, keyword, idx;
+	unsigned int i, idx;
 
 	t_array_init(keywords_r, 8);
 	for (i = 0; i < mail->keyword_count; i++) {
-		if (!sync_get_keyword(ctx, mail, i, &keyword))
+		int64_t id = array_idx_elem(&ctx->rows.keyword_ids,
+					    mail->keyword_idx + i);
+
+		/* what is not known is a row's that makes no sense */
+		if (id > (int64_t)array_count(&ctx->mbox->keywords))
 			continue;
 		mail_index_keyword_lookup_or_create(ctx->mbox->box.index,
-			array_idx_elem(&ctx->mbox->keywords, keyword), &idx);
+			array_idx_elem(&ctx->mbox->keywords, id - 1), &idx);
 		array_push_back(keywords_r, &idx);
 	}
 }
@@ -170,23 +157,21 @@ sync_append_mail(struct pgbox_sync_context *ctx,
 {
 	ARRAY_TYPE(keyword_indexes) keywords;
 	ARRAY_TYPE(seq_range) *uids;
+	const unsigned int *idx;
 	uint32_t seq;
-	unsigned int i, keyword;
 
 	mail_index_append(ctx->trans, mail->uid, &seq);
 	if (mail->flags != 0) {
 		mail_index_update_flags(ctx->trans, seq, MODIFY_REPLACE,
 					(enum mail_flags)mail->flags);
 	}
-	for (i = 0; i < mail->keyword_count; i++) {
-		if (!sync_get_keyword(ctx, mail, i, &keyword))
-			continue;
-		uids = array_idx_get_space(&ctx->new_keyword_uids, keyword);
+	sync_get_keywords(ctx, mail, &keywords);
+	array_foreach(&keywords, idx) {
+		uids = array_idx_get_space(&ctx->new_keyword_uids, *idx);
 		if (!array_is_created(uids))
 			p_array_init(uids, ctx->pool, 4);
 		seq_range_array_add(uids, mail->uid);
 	}
-	sync_get_keywords(ctx, mail, &keywords);
 	ctx->digest += pgbox_sync_digest_mail(ctx->mbox->box.index, mail->uid,
 					      mail->flags, mail->modseq,
 					      &keywords);
@@ -201,7 +186,7 @@ static void sync_apply_new_keywords(struct pgbox_sync_context *ctx)
 		if (!array_is_created(uids))
 			continue;
 		pgbox_sync_log_new_keyword(ctx->log,
-			array_idx_elem(&ctx->mbox->keywords,
+			array_idx_elem(&ctx->mbox->box.index->keywords,
 				array_foreach_idx(&ctx->new_keyword_uids,
 						  uids)),
 			uids);

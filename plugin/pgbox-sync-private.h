@@ -50,7 +50,7 @@ struct pgbox_sync_context {
 	struct mail_index_transaction *trans;
 	struct pgbox_sync_log *log;
 	const struct pgbox_sync_layout *layout;
-	/* by keyword_id - 1, not created if there are none */
+	/* by the keyword's number in the index, not created if there are none */
 	ARRAY(ARRAY_TYPE(seq_range)) new_keyword_uids;
 };
 
