@@ -43,6 +43,7 @@
 \ir functions/message-mended.sql
 \ir functions/message-notice.sql
 \ir functions/message-values.sql
+\ir functions/messages-clear.sql
 \ir functions/messages-copy.sql
 \ir functions/messages-remove.sql
 \ir functions/mime-parts-sizes.sql

@@ -40,18 +40,7 @@ begin
     delete from pgbox.mailbox_keyword k
     where k.account_id = p_account_id
         and k.mailbox_id = any (v_mailbox_ids);
-    delete from pgbox.message_chunk k
-    where k.account_id = p_account_id
-        and k.message_id = any (v_message_ids);
-    delete from pgbox.message_part p
-    where p.account_id = p_account_id
-        and p.message_id = any (v_message_ids);
-    delete from pgbox.message_text t
-    where t.account_id = p_account_id
-        and t.message_id = any (v_message_ids);
-    delete from pgbox.message_text_queue q
-    where q.account_id = p_account_id
-        and q.message_id = any (v_message_ids);
+    perform pgbox.messages_clear(p_account_id, v_message_ids);
     insert into pgbox.message_text_queue (account_id, message_id)
     select p_account_id, t.id
     from unnest(v_text_ids) t (id)

@@ -77,18 +77,7 @@ begin
                 and x.message_ids is not null
         );
     end if;
-    delete from pgbox.message_chunk c
-    where c.account_id = p_account_id
-        and c.message_id = any (v_message_ids);
-    delete from pgbox.message_part p
-    where p.account_id = p_account_id
-        and p.message_id = any (v_message_ids);
-    delete from pgbox.message_text_queue q
-    where q.account_id = p_account_id
-        and q.message_id = any (v_message_ids);
-    delete from pgbox.message_text t
-    where t.account_id = p_account_id
-        and t.message_id = any (v_message_ids);
+    perform pgbox.messages_clear(p_account_id, v_message_ids);
     delete from pgbox.message s
     where s.account_id = p_account_id
         and s.message_id = any (v_message_ids);
