@@ -35,8 +35,7 @@ def two_hosts(lab):
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has a database")
     proxy = HoldingProxy(lab.postgres.port)
-    dsn = (f"host=127.0.0.1,127.0.0.1 port={proxy.port},{lab.postgres.port} dbname=pgbox "
-           "user=pgbox_frontend sslmode=disable gssencmode=disable")
+    dsn = lab.postgres.frontend_dsn_at(proxy.port, lab.postgres.port)
     server = lab.dovecot("tested", "two-hosts", notify=True, plugin={
         "pgbox_dsn": dsn, "pgbox_connect_timeout": f"{CONNECT}s",
         **config.notify_databases([lab.postgres.frontend_dsn])})
@@ -142,9 +141,7 @@ def test_no_answer_to_the_first_packet(lab, user):
         for client in waiting:
             client.setblocking(False)
             client.connect_ex(hole.getsockname())
-        ports = f"{hole.getsockname()[1]},{lab.postgres.port}"
-        dsn = (f"host=127.0.0.1,127.0.0.1 port={ports} dbname=pgbox user=pgbox_frontend "
-               "sslmode=disable gssencmode=disable")
+        dsn = lab.postgres.frontend_dsn_at(hole.getsockname()[1], lab.postgres.port)
         server = lab.dovecot("tested", "hole", plugin={
             "pgbox_dsn": dsn, "pgbox_connect_timeout": f"{CONNECT}s"})
         # without pgbox-notify the sessions of one user know it

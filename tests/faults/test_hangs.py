@@ -48,8 +48,7 @@ def behind_proxy(lab):
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has a database")
     proxy = HoldingProxy(lab.postgres.port)
-    dsn = (f"host=127.0.0.1 port={proxy.port} dbname=pgbox user=pgbox_frontend sslmode=disable "
-           "gssencmode=disable")
+    dsn = lab.postgres.frontend_dsn_at(proxy.port)
     server = lab.dovecot("tested", "hangs", plugin={
         "pgbox_dsn": dsn, "pgbox_connect_timeout": f"{CONNECT}s", "pgbox_query_timeout": f"{QUERY}s",
     }, extra=config.protocol("imap", "imap_fetch_failure = no-after\n"))

@@ -55,8 +55,7 @@ def behind_proxy(lab):
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has a database")
     proxy = LosingProxy(lab.postgres.port)
-    dsn = (f"host=127.0.0.1 port={proxy.port} dbname=pgbox user=pgbox_frontend sslmode=disable "
-           "gssencmode=disable")
+    dsn = lab.postgres.frontend_dsn_at(proxy.port)
     server = lab.dovecot("tested", "behind-proxy", metadata=True, plugin={"pgbox_dsn": dsn})
     yield proxy, server
     server.stop()

@@ -17,8 +17,7 @@ def metered(lab):
     if lab.tested != "pgbox":
         pytest.skip("only pgbox has a database")
     proxy = CountingProxy(lab.postgres.port)
-    dsn = (f"host=127.0.0.1 port={proxy.port} dbname=pgbox user=pgbox_frontend sslmode=disable "
-           "gssencmode=disable")
+    dsn = lab.postgres.frontend_dsn_at(proxy.port)
     server = lab.dovecot("tested", "metered", plugin={"pgbox_dsn": dsn})
     yield proxy, server
     server.stop()

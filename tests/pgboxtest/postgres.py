@@ -157,6 +157,12 @@ class Postgres:
     def frontend_dsn(self):
         return self.dsn(FRONTEND_ROLE)
 
+    def frontend_dsn_at(self, *ports):
+        """The same over TCP, by these ports of loopback in this order: those of proxies."""
+        hosts = ",".join(["127.0.0.1"] * len(ports))
+        return (f"host={hosts} port={','.join(map(str, ports))} dbname={DATABASE} user={FRONTEND_ROLE} "
+                "sslmode=disable gssencmode=disable")
+
     def _psql(self, query, database=DATABASE):
         return subprocess.run(
             [f"{self.bindir}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\x1f", "-R", "\x1e",
