@@ -1,16 +1,6 @@
 # pgbox-schema verify --repair, and what it looks at when.
 # shellcheck disable=SC2154 # tests/sql/run sets work, sql and here
 
-schema() {
-	local command=$1
-	shift
-	"$sql/pgbox-schema" "$command" --dsn dbname=tool "$@"
-}
-
-query() {
-	psql -XAtqw -v ON_ERROR_STOP=1 -d tool -c "$1"
-}
-
 # install [FILE...]: the schema, and what tests have of their own.
 install() {
 	schema install >/dev/null

@@ -1,16 +1,6 @@
 # pgbox-schema: what it does, what it refuses and what it tells.
 # shellcheck disable=SC2154 # tests/sql/run sets work, sql, source_sql and here
 
-schema() {
-	local command=$1
-	shift
-	"$sql/pgbox-schema" "$command" --dsn dbname=tool "$@"
-}
-
-query() {
-	psql -XAtqw -v ON_ERROR_STOP=1 -d tool -c "$1"
-}
-
 # refused EXIT-STATUS TEXT COMMAND...: it fails so, and says this.
 refused() {
 	local wanted=$1 text=$2 status=0

@@ -2,10 +2,6 @@
 # plugin of that version, and the script that made it.
 # shellcheck disable=SC2154 # tests/sql/run sets work, sql and here
 
-query() {
-	psql -XAtqw -v ON_ERROR_STOP=1 -d tool -c "$1"
-}
-
 upgrade() {
 	"$sql/pgbox-schema" upgrade --dsn dbname=tool
 }
