@@ -1,7 +1,7 @@
 -- The headers of several messages, each with the byte after it: Dovecot's
 -- parser looks at it before it believes that the header has ended.
 -- Of what is stored only so much is given that has the header in it: the blocks of
--- a zstd frame that hold it are 64 bytes larger at most (plugin/pgbox-chunk.c).
+-- a zstd frame that hold it are 64 bytes larger at most (plugin/message/pgbox-chunk.c).
 -- Repeatable: it only reads.
 -- Parameters: those of message-bodies.
 -- Columns: those of message-bodies.

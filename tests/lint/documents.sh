@@ -32,7 +32,7 @@ check_links() {
 check_names() {
 	[ -f plugin/README.md ] || return
 	grep -oE '`pgbox-[a-z0-9-]+\.[ch]`' plugin/README.md | tr -d '`' | sort -u | while read -r file; do
-		[ -f "plugin/$file" ] || echo "plugin/README.md names $file, which does not exist"
+		[ -n "$(find plugin -name "$file")" ] || echo "plugin/README.md names $file, which does not exist"
 	done
 	grep -oE '`[a-z0-9_]+\(\)' plugin/README.md | tr -d '`)' | sort -u |
 		grep -vxF -f <(grep -rhoE --include='*.[ch]' --include='*.sql' '\b[a-z0-9_]+\(' plugin sql | sort -u) |

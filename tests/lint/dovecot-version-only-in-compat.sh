@@ -1,4 +1,4 @@
-# Differences between Dovecot versions are known to plugin/pgbox-compat.h only.
+# Differences between Dovecot versions are known to plugin/base/pgbox-compat.h only.
 
 check() {
 	find plugin -name '*.[ch]' ! -name pgbox-compat.h -exec \

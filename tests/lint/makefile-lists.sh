@@ -1,10 +1,9 @@
-# Makefile.am names every source, header, unit test and lint.
+# Makefile.am names every source, unit test and lint.
 
 check() {
-	for file in plugin/*.c plugin/*.h tests/unit/test-*.c tests/lint/*.sh; do
+	for file in plugin/*/*.c tests/unit/test-*.c tests/lint/*.sh; do
 		[ -f "$file" ] || continue
 		case $file in
-		plugin/pgbox-config.h|plugin/pgbox-query-list.h) continue ;;
 		tests/unit/*) file=${file%.c} ;; # automake knows what it is made of
 		esac
 		grep -qE "(^|[[:space:]=])$file([[:space:]]|\$)" Makefile.am ||
@@ -13,8 +12,9 @@ check() {
 }
 
 sample_source_not_named() {
-	echo 'int a;' >plugin/pgbox-mail.c
-	echo 'plugin_sources = plugin/pgbox-mail.cc' >Makefile.am
+	mkdir plugin/storage
+	echo 'int a;' >plugin/storage/pgbox-mail.c
+	echo 'storage_SOURCES = plugin/storage/pgbox-mail.cc' >Makefile.am
 }
 
 sample_unit_test_not_named() {

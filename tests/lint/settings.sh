@@ -1,7 +1,7 @@
-# Every row of the table in plugin/pgbox-settings.h is in pgbox(7) and in the example
+# Every row of the table in plugin/settings/pgbox-settings.h is in pgbox(7) and in the example
 # configurations, with its default where it has one; no other setting is.
 
-table=plugin/pgbox-settings.h
+table=plugin/settings/pgbox-settings.h
 examples='packaging/conf/dovecot-2.3/90-pgbox.conf packaging/conf/dovecot-2.4/90-pgbox.conf'
 
 # Prints "NAME" or "NAME = DEFAULT" for each.
@@ -53,7 +53,7 @@ check() {
 }
 
 good_tree() {
-	mkdir -p packaging/man packaging/conf/dovecot-2.3 packaging/conf/dovecot-2.4
+	mkdir -p plugin/settings packaging/man packaging/conf/dovecot-2.3 packaging/conf/dovecot-2.4
 	printf 'ROW(%s, MAIL) \\\n' 'STR, "pgbox_dsn", dsn, ""' \
 		'TIME_MSECS,  "pgbox_time",  time_msecs,  5 * 1000' >$table
 	printf '%s\n' ".It Va pgbox_dsn" ".It Va pgbox_time = 5s" >packaging/man/pgbox.7

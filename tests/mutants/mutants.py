@@ -18,7 +18,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 # written by programs, run by hand, or checked against a sum
 NOT_SQL = ("sql/migrate/", "sql/install.sql", "sql/code.sql", "sql/er.sql", "sql/manifest.sql")
 # those whose units have a test of their own against a server
-DB_FILES = re.compile(r"plugin/pgbox-(db|query|search-sql|sort-sql|chunk|history)|sql/")
+DB_FILES = re.compile(r"plugin/(base|db|query)/|plugin/message/pgbox-chunk|sql/")
 # so many files of functional tests, those that name the subject most often
 FUNCTIONAL_FILES = 3
 STAGE_SECONDS = 1200
@@ -75,7 +75,7 @@ class Copy:
 
     def sources(self):
         """{path: text} of what can be edited: C that this release of Dovecot has use for, and SQL."""
-        found = sorted(self.directory.glob("plugin/*.c")) + sorted(self.directory.glob("sql/**/*.sql"))
+        found = sorted(self.directory.glob("plugin/*/*.c")) + sorted(self.directory.glob("sql/**/*.sql"))
         texts = {}
         for path in found:
             name = str(path.relative_to(self.directory))
