@@ -42,54 +42,6 @@ mailbox_update_local(struct mailbox *box, const struct mailbox_update *update)
  * Creating
  */
 
-/* Nobody knows whether the database created it: it did if the mailbox has the
-   GUID that we have made. Returns 1 if so, 0 if not, -1 on error. */
-static int
-mailbox_is_created(struct pgbox_mailbox *mbox, const guid_128_t guid)
-{
-	struct mailbox *box = &mbox->box;
-	const struct pgbox_mailbox_row *row;
-	int ret;
-
-	pgbox_list_changed(box->list);
-	ret = pgbox_list_lookup(box->list, box->name, TRUE, &row);
-	if (ret < 0)
-		mail_storage_copy_list_error(box->storage, box->list);
-	return ret <= 0 ? ret : (guid_128_equals(row->guid, guid) ? 1 : 0);
-}
-
-static int
-mailbox_create_row(struct pgbox_mailbox *mbox, bool selectable,
-		   const struct pgbox_mailbox_change *change)
-{
-	struct mailbox *box = &mbox->box;
-	struct pgbox_db_failure failure;
-	guid_128_t guid;
-	int ret;
-
-	if (guid_128_is_empty(change->guid))
-		guid_128_generate(guid);
-	else
-		guid_128_copy(guid, change->guid);
-	if (pgbox_storage_open_account(mbox->storage) < 0)
-		return -1;
-	ret = pgbox_run_mailbox_create(mbox->storage->db,
-				       mbox->storage->account_id, box->name,
-				       guid, selectable, change->uid_validity,
-				       change->min_modseq, &failure);
-	if (ret < 0 && failure.error == PGBOX_DB_ERROR_UNCERTAIN) {
-		if ((ret = mailbox_is_created(mbox, guid)) < 0)
-			return -1;
-		ret = ret > 0 ? 0 : -1;
-	}
-	pgbox_list_changed(box->list);
-	if (ret < 0)
-		pgbox_mailbox_set_failure(mbox, &failure);
-	else
-		pgbox_storage_changed(mbox->storage, NULL);
-	return ret;
-}
-
 static int
 mailbox_update_row(struct pgbox_mailbox *mbox,
 		   const struct pgbox_mailbox_change *change)
@@ -120,21 +72,15 @@ int pgbox_mailbox_create(struct mailbox *box,
 	static const struct mailbox_update no_update;
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 	struct pgbox_mailbox_change change;
-	const char *error;
 
-	if (!pgbox_list_name_is_valid(box->name, &error)) {
-		mail_storage_set_error(box->storage, MAIL_ERROR_PARAMS, error);
-		return -1;
-	}
 	if ((box->list->props & MAILBOX_LIST_PROP_NO_NOSELECT) != 0)
 		directory = FALSE;
 	if (update == NULL)
 		update = &no_update;
 
 	change_from_update(update, &change);
-	if (mailbox_create_row(mbox, !directory, &change) < 0)
+	if (pgbox_mailbox_create_row(mbox, !directory, &change) < 0)
 		return -1;
-	pgbox_mailbox_created(box);
 	if (directory)
 		return 0;
 

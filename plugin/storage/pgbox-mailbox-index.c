@@ -1,5 +1,6 @@
-/* The files of a mailbox's index, as files: removes them when they make no sense,
-   and notices when processes die of them. Knows nothing of what is in them. */
+/* The files of a mailbox's index, as files: says where they are, removes them when
+   they make no sense, and notices when processes die of them. Knows nothing of what
+   is in them. */
 
 #include "pgbox-config.h"
 #include "lib.h"
@@ -9,6 +10,7 @@
 #include "mail-index-alloc-cache.h"
 #include "mail-index-view-private.h"
 #include "mail-transaction-log-private.h"
+#include "pgbox-list-private.h"
 #include "pgbox-storage.h"
 
 #include <fcntl.h>
@@ -180,6 +182,9 @@ void pgbox_mailbox_index_forget(struct mailbox *box)
 {
 	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(box);
 
+	box->_path = NULL;
+	box->_index_path = NULL;
+	i_zero(&box->_perm);
 	if (box->index_pvt != NULL)
 		mail_index_alloc_cache_unref(&box->index_pvt);
 	if (box->index != NULL)
@@ -189,6 +194,34 @@ void pgbox_mailbox_index_forget(struct mailbox *box)
 		mail_index_alloc_cache_destroy_unrefed();
 		mbox->index_dropped = FALSE;
 	}
+}
+
+void pgbox_mailbox_index_place(struct pgbox_mailbox *mbox)
+{
+	bool was_in_memory = mbox->index_in_memory;
+
+	mbox->index_in_memory = !pgbox_list_prepare_index_dirs(&mbox->box);
+	if (mbox->index_in_memory || was_in_memory)
+		pgbox_mailbox_index_forget(&mbox->box);
+}
+
+void pgbox_mailbox_create_control_dir(struct mailbox *box)
+{
+	struct mailbox_list *list = box->list;
+	const char *dir, *root, *control_root;
+
+	/* Nobody wants files who has no index files and said nothing of
+	   control files; nor can there be any where index files can't. */
+	if ((PGBOX_MAILBOX(box)->index_in_memory ||
+	     !mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_INDEX,
+					 &dir)) &&
+	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_DIR,
+				       &root) &&
+	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_CONTROL,
+				       &control_root) &&
+	    strcmp(root, control_root) == 0)
+		return;
+	(void)mailbox_create_missing_dir(box, MAILBOX_LIST_PATH_TYPE_CONTROL);
 }
 
 /*

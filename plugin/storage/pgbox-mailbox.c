@@ -1,5 +1,5 @@
-/* The mailbox vtable: opening, status, creating, deleting. Knows nothing of
-   the content of mails. */
+/* The mailbox vtable: opening, closing, status. Knows nothing of the content of
+   mails. */
 
 #include "pgbox-config.h"
 #include "lib.h"
@@ -58,120 +58,6 @@ pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 	return &mbox->box;
 }
 
-static void pgbox_mailbox_set_not_found(struct pgbox_mailbox *mbox)
-{
-	mail_storage_set_error(mbox->box.storage, MAIL_ERROR_NOTFOUND,
-		T_MAIL_ERR_MAILBOX_NOT_FOUND(mbox->box.vname));
-}
-
-/*
- * The row
- */
-
-/* Returns 1 and the row if the mailbox exists and is selectable, 0 with
-   MAIL_ERROR_NOTFOUND set if not, -1 with another error set. */
-static int
-pgbox_mailbox_get_row(struct pgbox_mailbox *mbox, bool fresh,
-		      const struct pgbox_mailbox_row **row_r)
-{
-	struct mailbox *box = &mbox->box;
-	int ret;
-
-	ret = pgbox_list_lookup(box->list, box->name, fresh, row_r);
-	if (ret < 0) {
-		mail_storage_copy_list_error(box->storage, box->list);
-		return -1;
-	}
-	if (ret > 0 && (*row_r)->selectable)
-		return 1;
-	pgbox_mailbox_set_not_found(mbox);
-	return 0;
-}
-
-/* row_r may be NULL; its name is valid until the next lookup. Returns as
-   pgbox_mailbox_lookup(). */
-static int
-pgbox_mailbox_read_row(struct pgbox_mailbox *mbox,
-		       struct pgbox_mailbox_row *row_r)
-{
-	const struct pgbox_mailbox_row *row;
-	int ret;
-
-	if ((ret = pgbox_mailbox_get_row(mbox, TRUE, &row)) <= 0)
-		return ret;
-	mbox->known.id.account_id = mbox->storage->account_id;
-	mbox->known.id.mailbox_id = row->mailbox_id;
-	guid_128_copy(mbox->known.guid, row->guid);
-	mbox->known.uid_validity = row->uid_validity;
-	mbox->known.uid_next = row->uid_next;
-	mbox->known.modseq = row->modseq;
-	mbox->row_remembered = FALSE;
-	pgbox_destination_remember(mbox);
-	if (row_r != NULL)
-		*row_r = *row;
-	return 1;
-}
-
-static int pgbox_mailbox_read_or_create_row(struct pgbox_mailbox *mbox)
-{
-	int ret = pgbox_mailbox_read_row(mbox, NULL);
-
-	if (ret == 0 && mailbox_is_autocreated(&mbox->box)) {
-		/* As lib-storage does when it opens one. It fails if someone
-		   else was faster, which is as good. */
-		(void)pgbox_mailbox_create(&mbox->box, NULL, FALSE);
-		ret = pgbox_mailbox_read_row(mbox, NULL);
-	}
-	return ret;
-}
-
-int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox)
-{
-	return mbox->known.id.mailbox_id != 0 ? 1 :
-		pgbox_mailbox_read_or_create_row(mbox);
-}
-
-int pgbox_mailbox_reread(struct pgbox_mailbox *mbox)
-{
-	int ret;
-
-	i_assert(mbox->row_remembered);
-	pgbox_destination_forget(mbox);
-	pgbox_list_changed(mbox->box.list);
-	if (pgbox_storage_reopen_account(mbox->storage) < 0)
-		return -1;
-	ret = pgbox_mailbox_read_or_create_row(mbox);
-	if (ret == 0)
-		pgbox_mailbox_set_try_create(mbox);
-	return ret;
-}
-
-void pgbox_mailbox_set_try_create(struct pgbox_mailbox *mbox)
-{
-	/* what imap says when it opens a mailbox to save to */
-	mail_storage_set_error(mbox->box.storage, MAIL_ERROR_NOTFOUND,
-		t_strconcat("[TRYCREATE] ",
-			    T_MAIL_ERR_MAILBOX_NOT_FOUND(mbox->box.vname),
-			    NULL));
-}
-
-/* Whoever only adds mails needs no look-up. */
-static int
-pgbox_mailbox_open_row(struct pgbox_mailbox *mbox,
-		       struct pgbox_mailbox_row *row_r)
-{
-	mbox->row_remembered =
-		(mbox->box.flags & MAILBOX_FLAG_SAVEONLY) != 0 &&
-		pgbox_destination_get(mbox);
-	return mbox->row_remembered ? 1 : pgbox_mailbox_read_row(mbox, row_r);
-}
-
-void pgbox_mailbox_set_gone(struct pgbox_mailbox *mbox)
-{
-	pgbox_list_changed(mbox->box.list);
-	mailbox_set_deleted(&mbox->box);
-}
-
 static int
 pgbox_mailbox_exists(struct mailbox *box, bool auto_boxes,
 		     enum mailbox_existence *existence_r)
@@ -211,60 +97,6 @@ pgbox_mailbox_exists(struct mailbox *box, bool auto_boxes,
 /*
  * Opening and closing
  */
-
-/* The same struct mailbox may be opened again after its name got another
-   mailbox: that has another directory. */
-static void pgbox_mailbox_forget_index(struct mailbox *box)
-{
-	box->_path = NULL;
-	box->_index_path = NULL;
-	i_zero(&box->_perm);
-	pgbox_mailbox_index_forget(box);
-}
-
-/* Each time anew: a directory that could not be used may be mended since. */
-static void pgbox_mailbox_place_index(struct pgbox_mailbox *mbox)
-{
-	bool was_in_memory = mbox->index_in_memory;
-
-	mbox->index_in_memory = !pgbox_list_prepare_index_dirs(&mbox->box);
-	if (mbox->index_in_memory || was_in_memory)
-		pgbox_mailbox_forget_index(&mbox->box);
-}
-
-static void create_control_dir(struct mailbox *box)
-{
-	struct mailbox_list *list = box->list;
-	const char *dir, *root, *control_root;
-
-	/* Nobody wants files who has no index files and said nothing of
-	   control files; nor can there be any where index files can't. */
-	if ((PGBOX_MAILBOX(box)->index_in_memory ||
-	     !mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_INDEX,
-					 &dir)) &&
-	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_DIR,
-				       &root) &&
-	    mailbox_list_get_root_path(list, MAILBOX_LIST_PATH_TYPE_CONTROL,
-				       &control_root) &&
-	    strcmp(root, control_root) == 0)
-		return;
-	(void)mailbox_create_missing_dir(box, MAILBOX_LIST_PATH_TYPE_CONTROL);
-}
-
-void pgbox_mailbox_created(struct mailbox *box)
-{
-	const struct pgbox_mailbox_row *row;
-	guid_128_t guid;
-
-	if (pgbox_list_lookup(box->list, box->name, FALSE, &row) <= 0)
-		return;
-	guid_128_copy(guid, row->guid);
-	pgbox_list_set_opening(box->list, box->name, guid);
-	pgbox_mailbox_place_index(PGBOX_MAILBOX(box));
-	/* the ACL plugin copies the parent's file there */
-	create_control_dir(box);
-	pgbox_list_set_opening(box->list, NULL, guid);
-}
 
 /* Dovecot's default is not to cache ENVELOPE (mail_never_cache_fields), because
    it caches the headers that it is made of. We have no header at hand, so then it
@@ -334,15 +166,15 @@ static int pgbox_mailbox_try_open(struct pgbox_mailbox *mbox)
 	if (pgbox_mailbox_open_row(mbox, &row) <= 0)
 		return -1;
 	if (!guid_128_equals(old_guid, mbox->known.guid))
-		pgbox_mailbox_forget_index(box);
+		pgbox_mailbox_index_forget(box);
 	pgbox_list_set_opening(box->list, box->name, mbox->known.guid);
-	pgbox_mailbox_place_index(mbox);
+	pgbox_mailbox_index_place(mbox);
 	pgbox_mailbox_index_guard(mbox);
 	if (box->index != NULL)
 		mail_index_reset_error(box->index);
 	ret = index_storage_mailbox_open(box, FALSE);
 	if (ret == 0)
-		create_control_dir(box);
+		pgbox_mailbox_create_control_dir(box);
 	pgbox_list_set_opening(box->list, NULL, mbox->known.guid);
 	if (ret < 0) {
 		pgbox_mailbox_index_guard_end(mbox);
@@ -374,7 +206,7 @@ static int pgbox_mailbox_open(struct mailbox *box)
 	if (mbox->index_broken != NULL) {
 		pgbox_mailbox_index_drop(mbox);
 		mailbox_close(box);
-		pgbox_mailbox_forget_index(box);
+		pgbox_mailbox_index_forget(box);
 		ret = pgbox_mailbox_try_open(mbox);
 		mbox->index_broken = NULL;
 	}
@@ -393,7 +225,7 @@ static void pgbox_mailbox_close(struct mailbox *box)
 		pgbox_mailbox_index_drop(mbox);
 	index_storage_mailbox_close(box);
 	if (mbox->index_dropped)
-		pgbox_mailbox_forget_index(box);
+		pgbox_mailbox_index_forget(box);
 	/* Opened again, it may be another mailbox of the same name. */
 	i_zero(&mbox->known.id);
 	i_zero(&mbox->synced_at);

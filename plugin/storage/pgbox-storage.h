@@ -18,6 +18,7 @@
 #define PGBOX_MODSEQ_GAP 65536
 
 struct pgbox_mail_window;
+struct pgbox_mailbox_change;
 struct pgbox_mailbox_row;
 struct pgbox_notify;
 struct pgbox_watch;
@@ -157,13 +158,22 @@ void pgbox_storage_changed(struct pgbox_storage *storage,
 			   const guid_128_t guid);
 
 /* ---- pgbox-mailbox.c ---- */
-/* The mailbox was created: makes its directories. It can be used without: what
-   fails is only logged. */
-void pgbox_mailbox_created(struct mailbox *box);
 struct mailbox *
 pgbox_mailbox_alloc(struct mail_storage *storage, struct mailbox_list *list,
 		    const char *vname, enum mailbox_flags flags);
 
+/* ---- pgbox-mailbox-row.c ---- */
+/* Looks the row up: in this command, or if not fresh in one that lists mailboxes.
+   Returns 1 and the row, which is valid until the next look-up, if the mailbox
+   exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is set), -1 with another
+   error of the storage set. */
+int pgbox_mailbox_get_row(struct pgbox_mailbox *mbox, bool fresh,
+			  const struct pgbox_mailbox_row **row_r);
+/* The mailbox is going to be opened: the same, anew, and makes mbox->known known.
+   Whoever only adds mails needs no look-up: then mbox->row_remembered is set, and
+   row_r is not. */
+int pgbox_mailbox_open_row(struct pgbox_mailbox *mbox,
+			   struct pgbox_mailbox_row *row_r);
 /* Makes mbox->known known; creates an INBOX that is gone. Returns 1 if the mailbox
    exists and is selectable, 0 if not (MAIL_ERROR_NOTFOUND is set), -1 on failure
    with the storage's error set. */
@@ -171,6 +181,11 @@ int pgbox_mailbox_lookup(struct pgbox_mailbox *mbox);
 /* The same, anew, after what was remembered of a mailbox that is saved to turned
    out to be wrong. */
 int pgbox_mailbox_reread(struct pgbox_mailbox *mbox);
+/* Creates the mailbox with what the change says of its UIDVALIDITY, MODSEQ and GUID,
+   and its directories, which it can be used without: what fails there is only
+   logged. Returns 0, or -1 with the storage's error set. */
+int pgbox_mailbox_create_row(struct pgbox_mailbox *mbox, bool selectable,
+			     const struct pgbox_mailbox_change *change);
 /* There is no mailbox to save to: the client is told to create it. */
 void pgbox_mailbox_set_try_create(struct pgbox_mailbox *mbox);
 /* The database said that the row is gone: the mailbox was deleted elsewhere.
@@ -189,8 +204,14 @@ void pgbox_mailbox_index_drop_cache(struct pgbox_mailbox *mbox,
 /* Returns TRUE if Dovecot has found something wrong with the index since it was
    opened. */
 bool pgbox_mailbox_index_failed(struct pgbox_mailbox *mbox);
-/* The mailbox is closed, and opened again has another index. */
+/* The mailbox is closed. The same struct mailbox may be opened again after its name
+   got another mailbox: that has another directory, and another index. */
 void pgbox_mailbox_index_forget(struct mailbox *box);
+/* Finds out whether the index's directories can be used. Each time anew: one that
+   could not may be mended since. */
+void pgbox_mailbox_index_place(struct pgbox_mailbox *mbox);
+/* Makes the directory of the control files, if the admin wants such files. */
+void pgbox_mailbox_create_control_dir(struct mailbox *box);
 /* The index is going to be opened. If processes died of it again and again, its
    files are removed. */
 void pgbox_mailbox_index_guard(struct pgbox_mailbox *mbox);
