@@ -191,6 +191,12 @@ int pgbox_save_octets_end(struct pgbox_save_octets *octets,
 	return octets->failed ? -1 : 0;
 }
 
+size_t pgbox_save_octets_get_memory(const struct pgbox_save_mail *save_mail)
+{
+	return save_mail->stored == NULL ? 0 :
+		save_mail->octets->used + save_mail->stored->used;
+}
+
 /* One chunk that waits for the commit */
 static void
 octets_keep(struct pgbox_save_octets *octets, struct pgbox_save_mail *save_mail)
@@ -207,7 +213,7 @@ octets_keep(struct pgbox_save_octets *octets, struct pgbox_save_mail *save_mail)
 	buffer_append(save_mail->stored, stored.data, stored.data_size);
 	save_mail->mail.data = stored.size == 0 ? "" : save_mail->stored->data;
 	save_mail->mail.data_size = stored.data_size;
-	octets->ctx->memory_bytes += pgbox_save_mail_get_memory(save_mail);
+	octets->ctx->memory_bytes += pgbox_save_octets_get_memory(save_mail);
 }
 
 int pgbox_save_octets_store(struct pgbox_save_octets *octets,

@@ -24,6 +24,8 @@ int pgbox_save_octets_end(struct pgbox_save_octets *octets,
    error set. */
 int pgbox_save_octets_store(struct pgbox_save_octets *octets,
 			    struct pgbox_save_mail *save_mail);
+/* Memory that a mail holds until the end of the transaction */
+size_t pgbox_save_octets_get_memory(const struct pgbox_save_mail *save_mail);
 /* Sets save_mail->mail.message_id if something was sent, for the caller to
    abort the upload if the mail is not saved. */
 void pgbox_save_octets_deinit(struct pgbox_save_octets **octets,

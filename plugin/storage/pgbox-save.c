@@ -113,12 +113,6 @@ int pgbox_save_continue(struct mail_save_context *_ctx)
 
 /* ---- finishing one mail ---- */
 
-size_t pgbox_save_mail_get_memory(const struct pgbox_save_mail *save_mail)
-{
-	return save_mail->stored == NULL ? 0 :
-		save_mail->octets->used + save_mail->stored->used;
-}
-
 static int
 save_set_read_error(struct pgbox_save_context *ctx, struct istream *spool)
 {
@@ -240,7 +234,7 @@ struct istream *pgbox_save_open_stream(struct mail *mail)
 static void
 save_mail_free(struct pgbox_save_context *ctx, struct pgbox_save_mail *save_mail)
 {
-	ctx->memory_bytes -= pgbox_save_mail_get_memory(save_mail);
+	ctx->memory_bytes -= pgbox_save_octets_get_memory(save_mail);
 	i_stream_unref(&save_mail->spool);
 	buffer_free(&save_mail->octets);
 	buffer_free(&save_mail->stored);

@@ -61,9 +61,6 @@ void pgbox_copy_set_changes(struct pgbox_save_context *ctx,
 /* Undoes the last pgbox_save_add(). */
 void pgbox_save_remove_last(struct pgbox_save_context *ctx);
 
-/* Memory that a mail holds until the end of the transaction */
-size_t pgbox_save_mail_get_memory(const struct pgbox_save_mail *save_mail);
-
 /* Writes all mails to the database (pgbox-save-write.c). Returns 0, or -1 with
    the storage's error set and nothing written. */
 int pgbox_save_write(struct pgbox_save_context *ctx,

@@ -258,7 +258,7 @@ void pgbox_sync_own(struct pgbox_mailbox *mbox,
 		    const struct pgbox_moment *asked_at,
 		    enum mailbox_transaction_flags flags);
 
-/* ---- pgbox-transaction.c ---- */
+/* ---- pgbox-transaction.c, pgbox-transaction-write.c ---- */
 struct mailbox_transaction_context *
 pgbox_transaction_begin(struct mailbox *box,
 			enum mailbox_transaction_flags flags,

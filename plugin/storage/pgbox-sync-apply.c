@@ -39,49 +39,6 @@ static void sync_apply_keyword_names(struct pgbox_sync_context *ctx)
 	}
 }
 
-static bool
-has_keyword(const ARRAY_TYPE(keyword_indexes) *indexes, unsigned int idx)
-{
-	const unsigned int *other_idx;
-
-	array_foreach(indexes, other_idx) {
-		if (*other_idx == idx)
-			return TRUE;
-	}
-	return FALSE;
-}
-
-/* Adds or removes the keywords that are in the one and not in the other. */
-static void
-sync_apply_keywords(struct pgbox_sync_context *ctx, uint32_t seq,
-		    enum modify_type modify_type,
-		    const ARRAY_TYPE(keyword_indexes) *indexes,
-		    const ARRAY_TYPE(keyword_indexes) *without)
-{
-	ARRAY_TYPE(keyword_indexes) rest;
-	struct mail_keywords *keywords;
-	const unsigned int *idx;
-
-	t_array_init(&rest, 8);
-	array_foreach(indexes, idx) {
-		if (!has_keyword(without, *idx))
-			array_push_back(&rest, idx);
-	}
-	if (array_count(&rest) == 0)
-		return;
-	keywords = mail_index_keywords_create_from_indexes(
-		ctx->mbox->box.index, &rest);
-	mail_index_update_keywords(ctx->trans, seq, modify_type, keywords);
-	mail_index_keywords_unref(&keywords);
-}
-
-/* The digest of all is that of all rows. */
-static void sync_digest_remove(struct pgbox_sync_context *ctx, uint32_t seq)
-{
-	if (!ctx->rows.full)
-		ctx->digest -= pgbox_sync_digest_record(ctx->layout, seq);
-}
-
 static void sync_digest_begin(struct pgbox_sync_context *ctx)
 {
 	ctx->layout = pgbox_sync_layout_init(ctx->pool, ctx->view);
@@ -89,33 +46,6 @@ static void sync_digest_begin(struct pgbox_sync_context *ctx)
 		ctx->digest = 0;
 	else if ((ctx->index_flags & PGBOX_INDEX_FLAG_DIGEST) == 0)
 		ctx->digest = pgbox_sync_digest_index(ctx->view);
-}
-
-void pgbox_sync_change_mail(struct pgbox_sync_context *ctx, uint32_t seq,
-			    enum mail_flags flags, uint64_t modseq,
-			    const ARRAY_TYPE(keyword_indexes) *keywords)
-{
-	const struct mail_index_record *rec =
-		mail_index_lookup(ctx->view, seq);
-	unsigned int old_flags = rec->flags & MAIL_FLAGS_NONRECENT;
-	unsigned int changed_flags = flags ^ old_flags;
-	ARRAY_TYPE(keyword_indexes) old_keywords;
-
-	if ((changed_flags & flags) != 0) {
-		mail_index_update_flags(ctx->trans, seq, MODIFY_ADD,
-			(enum mail_flags)(changed_flags & flags));
-	}
-	if ((changed_flags & old_flags) != 0) {
-		mail_index_update_flags(ctx->trans, seq, MODIFY_REMOVE,
-			(enum mail_flags)(changed_flags & old_flags));
-	}
-	t_array_init(&old_keywords, 8);
-	mail_index_lookup_keywords(ctx->view, seq, &old_keywords);
-	sync_apply_keywords(ctx, seq, MODIFY_ADD, keywords, &old_keywords);
-	sync_apply_keywords(ctx, seq, MODIFY_REMOVE, &old_keywords, keywords);
-	sync_digest_remove(ctx, seq);
-	ctx->digest += pgbox_sync_digest_mail(ctx->mbox->box.index, rec->uid,
-					      flags, modseq, keywords);
 }
 
 /* Initializes keywords_r from the data stack. */
@@ -269,7 +199,7 @@ static void sync_apply_expunge(struct pgbox_sync_context *ctx,
 	pgbox_sync_log_expunge(ctx->log, tombstone->uid, guid,
 			       tombstone->modseq);
 	if (mail_index_lookup_seq(ctx->view, tombstone->uid, &seq))
-		sync_digest_remove(ctx, seq);
+		pgbox_sync_digest_remove(ctx, seq);
 }
 
 /* Writes all modseqs and expunges in the order in which they happened. */

@@ -149,3 +149,9 @@ pgbox_sync_digest_mail(struct mail_index *index, uint32_t uid,
 	}
 	return digest;
 }
+
+void pgbox_sync_digest_remove(struct pgbox_sync_context *ctx, uint32_t seq)
+{
+	if (!ctx->rows.full)
+		ctx->digest -= pgbox_sync_digest_record(ctx->layout, seq);
+}

@@ -65,7 +65,11 @@ enum pgbox_sync_result {
 };
 
 /* Returns TRUE if \Recent is given to this session. */
-bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx);
+static inline bool
+pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx)
+{
+	return (ctx->mbox->box.flags & MAILBOX_FLAG_DROP_RECENT) != 0;
+}
 
 /* Returns the checksum for hdr, which is or will be that of an index with these
    values. */
@@ -76,6 +80,7 @@ pgbox_sync_header_checksum(const struct pgbox_sync_context *ctx,
 
 /* Applies ctx->rows to ctx->trans, and creates ctx->log for its commit. */
 enum pgbox_sync_result pgbox_sync_apply(struct pgbox_sync_context *ctx);
+/* ---- pgbox-sync-mail.c ---- */
 /* Gives flags and keywords to a mail that the index has. Only what is different
    goes into the log: dsync takes that for what a user wanted, and all the rest
    for what the other side may change. */
@@ -98,6 +103,9 @@ pgbox_sync_digest_mail(struct mail_index *index, uint32_t uid,
 		       const ARRAY_TYPE(keyword_indexes) *keywords);
 uint64_t pgbox_sync_digest_record(const struct pgbox_sync_layout *layout,
 				  uint32_t seq);
+/* The mail goes, or changes. What was read of all mails makes up a digest of its
+   own. */
+void pgbox_sync_digest_remove(struct pgbox_sync_context *ctx, uint32_t seq);
 
 /* ---- pgbox-sync-own.c ---- */
 /* Returns TRUE if the index at ctx->position, with ctx->own, has all that the

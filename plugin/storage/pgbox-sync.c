@@ -20,11 +20,6 @@
    another one or the index had to be reset; each of these needs it once. */
 #define PGBOX_SYNC_MAX_ROUNDS 6
 
-bool pgbox_sync_drops_recent(const struct pgbox_sync_context *ctx)
-{
-	return (ctx->mbox->box.flags & MAILBOX_FLAG_DROP_RECENT) != 0;
-}
-
 /* Returns TRUE if the database gave \Recent of mails to this session, which the
    index still has to be told. */
 static bool sync_has_recent(const struct pgbox_sync_context *ctx)

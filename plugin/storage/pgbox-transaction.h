@@ -1,7 +1,7 @@
 #ifndef PGBOX_TRANSACTION_H
 #define PGBOX_TRANSACTION_H
 
-/* What a mailbox transaction is going to change, see pgbox-transaction.c. */
+/* What a mailbox transaction is going to change. */
 
 #include "mail-storage-private.h"
 #include "pgbox-query-mail.h"
@@ -28,6 +28,8 @@ struct pgbox_transaction {
 /* Returns the transaction's changes; never NULL for a pgbox mailbox. */
 struct pgbox_transaction *
 pgbox_transaction_get(struct mailbox_transaction_context *t);
+
+void pgbox_transaction_free(struct pgbox_transaction *pt);
 
 /* Returns TRUE if the transaction is going to expunge the mail. */
 bool pgbox_transaction_expunges(struct pgbox_transaction *pt, uint32_t uid);
