@@ -145,16 +145,6 @@ int pgbox_message_read_refcount(struct pgbox_db *db, int64_t account_id,
 	return 0;
 }
 
-static void
-chunks_params(int64_t account_id, const ARRAY_TYPE(pgbox_int64) *message_ids,
-	      struct pgbox_message_bodies_params *values_r)
-{
-	i_zero(values_r);
-	values_r->account_id = account_id;
-	values_r->message_ids.values =
-		array_get(message_ids, &values_r->message_ids.count);
-}
-
 static struct pgbox_message_chunks *
 chunks_create(struct pgbox_db_result *result)
 {
@@ -165,36 +155,58 @@ chunks_create(struct pgbox_db_result *result)
 	return chunks;
 }
 
-int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
-			      const ARRAY_TYPE(pgbox_int64) *message_ids,
-			      enum pgbox_message_extent extent,
-			      struct pgbox_message_chunks **chunks_r,
-			      struct pgbox_db_failure *failure_r)
+union request_params {
+	struct pgbox_message_bodies_params bodies;
+	struct pgbox_message_mails_params mails;
+};
+
+/* Returns the statement for the request, and its parameters. */
+static const struct pgbox_query *
+request_get_query(const struct pgbox_message_request *request,
+		  union request_params *values_r)
 {
-	struct pgbox_message_bodies_params values;
+	i_zero(values_r);
+	if (request->uids != NULL) {
+		i_assert(request->max_message_bytes <= PGBOX_CHUNK_BYTES);
+		values_r->mails.account_id = request->account_id;
+		values_r->mails.mailbox_id = request->mailbox_id;
+		values_r->mails.uids = uids_to_ints(request->uids);
+		values_r->mails.max_bytes = request->max_bytes;
+		values_r->mails.max_message_bytes = request->max_message_bytes;
+		return &pgbox_query_message_mails;
+	}
+	values_r->bodies.account_id = request->account_id;
+	values_r->bodies.message_ids.values =
+		array_get(request->message_ids,
+			  &values_r->bodies.message_ids.count);
+	return request->extent == PGBOX_MESSAGE_EXTENT_HEADER ?
+		&pgbox_query_message_headers : &pgbox_query_message_bodies;
+}
+
+int pgbox_message_read(struct pgbox_db *db,
+		       const struct pgbox_message_request *request,
+		       struct pgbox_message_chunks **chunks_r,
+		       struct pgbox_db_failure *failure_r)
+{
+	union request_params values;
+	const struct pgbox_query *query = request_get_query(request, &values);
 	struct pgbox_db_result *result;
 
-	chunks_params(account_id, message_ids, &values);
-	if ((extent == PGBOX_MESSAGE_EXTENT_HEADER ?
-	     pgbox_exec_message_headers(db, &values, &result, failure_r) :
-	     pgbox_exec_message_bodies(db, &values, &result, failure_r)) < 0)
+	if (pgbox_query_exec(db, query, &values, &result, failure_r) < 0)
 		return -1;
 	*chunks_r = chunks_create(result);
 	return 0;
 }
 
 struct pgbox_db_started *
-pgbox_message_start_chunks(struct pgbox_db *db, int64_t account_id,
-			   const ARRAY_TYPE(pgbox_int64) *message_ids,
-			   enum pgbox_message_extent extent)
+pgbox_message_start(struct pgbox_db *db,
+		    const struct pgbox_message_request *request)
 {
-	struct pgbox_message_bodies_params values;
+	union request_params values;
+	const struct pgbox_query *query = request_get_query(request, &values);
 	struct pgbox_db_failure failure;
 
-	chunks_params(account_id, message_ids, &values);
-	return extent == PGBOX_MESSAGE_EXTENT_HEADER ?
-		pgbox_start_message_headers(db, &values, &failure) :
-		pgbox_start_message_bodies(db, &values, &failure);
+	return pgbox_query_start(db, query, &values, &failure);
 }
 
 int pgbox_message_finish_chunks(struct pgbox_db_started **started,
@@ -239,46 +251,6 @@ void pgbox_message_chunks_free(struct pgbox_message_chunks **_chunks)
 	*_chunks = NULL;
 	pgbox_db_result_free(&chunks->result);
 	i_free(chunks);
-}
-
-static void
-mails_params(const struct pgbox_message_request *request,
-	     struct pgbox_message_mails_params *values_r)
-{
-	i_assert(request->max_message_bytes <= PGBOX_CHUNK_BYTES);
-
-	i_zero(values_r);
-	values_r->account_id = request->account_id;
-	values_r->mailbox_id = request->mailbox_id;
-	values_r->uids = uids_to_ints(request->uids);
-	values_r->max_bytes = request->max_bytes;
-	values_r->max_message_bytes = request->max_message_bytes;
-}
-
-int pgbox_message_read_mails(struct pgbox_db *db,
-			     const struct pgbox_message_request *request,
-			     struct pgbox_message_chunks **chunks_r,
-			     struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_message_mails_params values;
-	struct pgbox_db_result *result;
-
-	mails_params(request, &values);
-	if (pgbox_exec_message_mails(db, &values, &result, failure_r) < 0)
-		return -1;
-	*chunks_r = chunks_create(result);
-	return 0;
-}
-
-struct pgbox_db_started *
-pgbox_message_start_mails(struct pgbox_db *db,
-			  const struct pgbox_message_request *request)
-{
-	struct pgbox_message_mails_params values;
-	struct pgbox_db_failure failure;
-
-	mails_params(request, &values);
-	return pgbox_start_message_mails(db, &values, &failure);
 }
 
 bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,

@@ -86,18 +86,35 @@ struct pgbox_message_chunk {
 
 struct pgbox_message_chunks;
 
-/* Reads several messages at once: all of it is in memory until
-   pgbox_message_chunks_free(). Returns 0, or -1 and the failure. */
-int pgbox_message_read_chunks(struct pgbox_db *db, int64_t account_id,
-			      const ARRAY_TYPE(pgbox_int64) *message_ids,
-			      enum pgbox_message_extent extent,
-			      struct pgbox_message_chunks **chunks_r,
-			      struct pgbox_db_failure *failure_r);
-/* Has the database begin to read them. Returns NULL if it can't. */
+/* What is read at once, with bytes */
+struct pgbox_message_request {
+	int64_t account_id;
+	/* the messages, ascending, and which of their bytes; or, if there are
+	   uids, NULL */
+	const ARRAY_TYPE(pgbox_int64) *message_ids;
+	enum pgbox_message_extent extent;
+
+	/* Mails of which nothing is known, ascending: everything about them comes
+	   with their messages. */
+	int64_t mailbox_id;
+	const ARRAY_TYPE(pgbox_uids) *uids;
+	/* so many bytes are enough: all mails after them are left out */
+	size_t max_bytes;
+	/* The bytes of larger messages are left out; at most
+	   PGBOX_CHUNK_BYTES */
+	size_t max_message_bytes;
+};
+
+/* Reads it: all of it is in memory until pgbox_message_chunks_free(). Returns 0, or
+   -1 and the failure. */
+int pgbox_message_read(struct pgbox_db *db,
+		       const struct pgbox_message_request *request,
+		       struct pgbox_message_chunks **chunks_r,
+		       struct pgbox_db_failure *failure_r);
+/* Has the database begin to read it. Returns NULL if it can't. */
 struct pgbox_db_started *
-pgbox_message_start_chunks(struct pgbox_db *db, int64_t account_id,
-			   const ARRAY_TYPE(pgbox_int64) *message_ids,
-			   enum pgbox_message_extent extent);
+pgbox_message_start(struct pgbox_db *db,
+		    const struct pgbox_message_request *request);
 /* Waits for what one of the start functions has begun, frees *started. Returns 0,
    or -1 and the failure. */
 int pgbox_message_finish_chunks(struct pgbox_db_started **started,
@@ -109,27 +126,7 @@ bool pgbox_message_chunks_next(struct pgbox_message_chunks *chunks,
 			       struct pgbox_message_chunk *chunk_r);
 void pgbox_message_chunks_free(struct pgbox_message_chunks **chunks);
 
-/* Mails that are read with everything about them */
-struct pgbox_message_request {
-	int64_t account_id, mailbox_id;
-	const ARRAY_TYPE(pgbox_uids) *uids;
-	/* so many bytes are enough: all after them are left out */
-	size_t max_bytes;
-	/* The bytes of larger messages are left out; at most
-	   PGBOX_CHUNK_BYTES */
-	size_t max_message_bytes;
-};
-
-/* pgbox_message_read_infos() for the mails of a mailbox, and
-   pgbox_message_read_chunks() for their messages in one query */
-int pgbox_message_read_mails(struct pgbox_db *db,
-			     const struct pgbox_message_request *request,
-			     struct pgbox_message_chunks **chunks_r,
-			     struct pgbox_db_failure *failure_r);
-struct pgbox_db_started *
-pgbox_message_start_mails(struct pgbox_db *db,
-			  const struct pgbox_message_request *request);
-/* Gives the next mail in the order of UIDs, its info allocated from the pool, and
+/* The same of a request with uids: gives the next mail in the order of UIDs, its info allocated from the pool, and
    all of its message, if that was read: data is not NULL. Returns FALSE if there is
    none any more that makes sense. */
 bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,

@@ -47,16 +47,6 @@ struct pgbox_octets_batch {
 	struct pgbox_db_started *started;
 };
 
-void pgbox_window_mail_drop_octets(struct pgbox_mail_window *window,
-				   struct pgbox_window_mail *wmail)
-{
-	if (wmail->octets == NULL)
-		return;
-	DLLIST2_REMOVE(&window->octets_head, &window->octets_tail, wmail);
-	window->octets_bytes -= wmail->octets->size;
-	pgbox_octets_unref(&wmail->octets);
-}
-
 static void
 window_mail_set_octets(struct pgbox_mail_window *window,
 		       struct pgbox_window_mail *wmail,
@@ -263,73 +253,32 @@ void pgbox_octets_batch_free(struct pgbox_octets_batch **_batch)
 	i_free(batch);
 }
 
-static void
-octets_batch_get_ids(const struct pgbox_octets_batch *batch,
-		     ARRAY_TYPE(pgbox_int64) *message_ids)
+/* Returns it on the data stack. */
+static const struct pgbox_message_request *
+octets_batch_get_request(const struct pgbox_octets_batch *batch,
+			 const struct pgbox_mail_window *window)
 {
+	struct pgbox_message_request *request =
+		t_new(struct pgbox_message_request, 1);
+	ARRAY_TYPE(pgbox_int64) *message_ids;
 	const struct octets_read *read;
 
+	request->account_id = window->id.account_id;
+	request->extent = batch->extent;
+	if (batch->unknown) {
+		request->mailbox_id = window->id.mailbox_id;
+		request->uids = &batch->uids;
+		request->max_bytes = WINDOW_MAX_READ_WHOLE_BYTES;
+		request->max_message_bytes = array_count(&batch->uids) == 1 ?
+			WINDOW_MAX_LONE_MAIL_BYTES : WINDOW_MAX_MAIL_BYTES;
+		return request;
+	}
+	message_ids = t_new(ARRAY_TYPE(pgbox_int64), 1);
 	t_array_init(message_ids, array_count(&batch->reads));
 	array_foreach(&batch->reads, read)
 		array_push_back(message_ids, &read->message_id);
-}
-
-static void
-octets_batch_get_request(const struct pgbox_octets_batch *batch,
-			 const struct pgbox_mail_window *window,
-			 struct pgbox_message_request *request_r)
-{
-	i_zero(request_r);
-	request_r->account_id = window->id.account_id;
-	request_r->mailbox_id = window->id.mailbox_id;
-	request_r->uids = &batch->uids;
-	request_r->max_bytes = WINDOW_MAX_READ_WHOLE_BYTES;
-	request_r->max_message_bytes = array_count(&batch->uids) == 1 ?
-		WINDOW_MAX_LONE_MAIL_BYTES : WINDOW_MAX_MAIL_BYTES;
-}
-
-static int
-octets_batch_read(struct pgbox_octets_batch *batch,
-		  struct pgbox_mail_window *window,
-		  struct pgbox_message_chunks **chunks_r,
-		  struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_storage *storage = window->mbox->storage;
-	struct pgbox_message_request request;
-	ARRAY_TYPE(pgbox_int64) message_ids;
-
-	if (batch->unknown) {
-		octets_batch_get_request(batch, window, &request);
-		return pgbox_message_read_mails(storage->db, &request,
-						chunks_r, failure_r);
-	}
-	octets_batch_get_ids(batch, &message_ids);
-	return pgbox_message_read_chunks(storage->db, window->id.account_id,
-					 &message_ids, batch->extent,
-					 chunks_r, failure_r);
-}
-
-/* Returns FALSE if there is nothing to be read, or it can't be started. */
-static bool
-octets_batch_start(struct pgbox_octets_batch *batch,
-		   struct pgbox_mail_window *window)
-{
-	struct pgbox_storage *storage = window->mbox->storage;
-	struct pgbox_message_request request;
-	ARRAY_TYPE(pgbox_int64) message_ids;
-
-	if (array_count(&batch->uids) == 0)
-		return FALSE;
-	if (batch->unknown) {
-		octets_batch_get_request(batch, window, &request);
-		batch->started = pgbox_message_start_mails(storage->db,
-							   &request);
-	} else {
-		octets_batch_get_ids(batch, &message_ids);
-		batch->started = pgbox_message_start_chunks(storage->db,
-			window->id.account_id, &message_ids, batch->extent);
-	}
-	return batch->started != NULL;
+	request->message_ids = message_ids;
+	return request;
 }
 
 /* Has the database begin to read what comes after the batch, if the mails are
@@ -348,17 +297,21 @@ window_start_next(struct pgbox_mail_window *window,
 		return;
 	batch = octets_batch_create(window, view, last->next_seq,
 				    PGBOX_WINDOW_MAX_READ_MAILS,
-				    window->mbox->search_last_uid,
-				    last->extent);
-	if (octets_batch_start(batch, window))
+				    window->last_uid, last->extent);
+	if (array_count(&batch->uids) > 0) {
+		batch->started = pgbox_message_start(window->mbox->storage->db,
+			octets_batch_get_request(batch, window));
+	}
+	if (batch->started != NULL)
 		window->coming = batch;
 	else
 		pgbox_octets_batch_free(&batch);
 }
 
-/* Takes over what was unknown of the batch's mails. */
+/* Takes over what was unknown of the batch's mails, and all of their bytes but these
+   themselves. */
 static void
-window_take_infos(struct pgbox_mail_window *window,
+window_take_mails(struct pgbox_mail_window *window,
 		  struct pgbox_octets_batch *batch,
 		  struct pgbox_message_chunks *chunks,
 		  ARRAY_TYPE(message_chunk) *dest)
@@ -402,7 +355,7 @@ window_take_chunks(struct pgbox_mail_window *window,
 	struct pgbox_message_chunk chunk;
 
 	if (batch->unknown) {
-		window_take_infos(window, batch, chunks, dest);
+		window_take_mails(window, batch, chunks, dest);
 		return;
 	}
 	while (pgbox_message_chunks_next(chunks, &chunk))
@@ -494,7 +447,9 @@ window_load_octets(struct pgbox_mail_window *window, struct mail *mail,
 	if (ret == 0) {
 		batch = octets_batch_create(window, view, mail->seq, count,
 					    UINT32_MAX, extent);
-		ret = octets_batch_read(batch, window, &chunks, &failure);
+		ret = pgbox_message_read(window->mbox->storage->db,
+			octets_batch_get_request(batch, window), &chunks,
+			&failure);
 		if (ret < 0)
 			pgbox_octets_batch_free(&batch);
 	}
@@ -531,12 +486,10 @@ int pgbox_window_read_unknown(struct pgbox_mail_window *window,
 	return ret;
 }
 
-int pgbox_mail_window_get_octets(struct mail *mail,
-				 enum pgbox_message_extent extent,
-				 struct pgbox_octets **octets_r)
+int pgbox_window_get_octets(struct pgbox_mail_window *window, struct mail *mail,
+			    enum pgbox_message_extent extent,
+			    struct pgbox_octets **octets_r)
 {
-	struct pgbox_mailbox *mbox = PGBOX_MAILBOX(mail->box);
-	struct pgbox_mail_window *window = pgbox_mail_window_get(mbox);
 	struct pgbox_read_ahead *ahead = window_get_ahead(window, extent);
 	struct pgbox_window_mail *wmail;
 	unsigned int count;

@@ -69,6 +69,8 @@ struct pgbox_mail_window {
 	/* So many unknown mails are enough for one query; 0 if that has not
 	   been found out. */
 	unsigned int whole_enough;
+	/* Bytes of mails after this one are not read ahead. */
+	uint32_t last_uid;
 
 	struct pgbox_read_ahead info_ahead, header_ahead, whole_ahead;
 
@@ -76,6 +78,7 @@ struct pgbox_mail_window {
 	struct pgbox_range_cache *ranges;
 };
 
+/* ---- pgbox-mail-window-infos.c ---- */
 /* Returns the mail, or NULL if it is not in memory. */
 struct pgbox_window_mail *
 pgbox_window_find(struct pgbox_mail_window *window, uint32_t uid);
@@ -101,23 +104,30 @@ pgbox_window_batch_add(struct pgbox_mail_window *window,
 		       const struct pgbox_message_info *info);
 void pgbox_window_batch_finish(struct pgbox_mail_window *window,
 			       struct pgbox_window_batch *batch);
-
-/* If nothing is known of the mail: reads it together with its bytes, if these are
-   not many, and with the mails that will probably be asked for next. Returns 0, also
-   if the mail was not found, or -1 with the mailbox's error set. */
-int pgbox_window_read_unknown(struct pgbox_mail_window *window,
-			      struct mail *mail);
+void pgbox_window_drop_batch(struct pgbox_mail_window *window,
+			     struct pgbox_window_batch *batch);
 
 void pgbox_window_mail_drop_octets(struct pgbox_mail_window *window,
 				   struct pgbox_window_mail *wmail);
-/* *batch may be NULL. */
-void pgbox_octets_batch_free(struct pgbox_octets_batch **batch);
-
 /* Returns how many mails to read from seq on. */
 unsigned int
 pgbox_read_ahead_get_count(struct pgbox_read_ahead *ahead, uint32_t seq);
 /* count mails before next_seq have been read. */
 void pgbox_read_ahead_set_read(struct pgbox_read_ahead *ahead,
 			       uint32_t next_seq, unsigned int count);
+
+/* ---- pgbox-mail-window-octets.c ---- */
+/* If nothing is known of the mail: reads it together with its bytes, if these are
+   not many, and with the mails that will probably be asked for next. Returns 0, also
+   if the mail was not found, or -1 with the mailbox's error set. */
+int pgbox_window_read_unknown(struct pgbox_mail_window *window,
+			      struct mail *mail);
+
+/* pgbox_mail_window_get_octets() */
+int pgbox_window_get_octets(struct pgbox_mail_window *window, struct mail *mail,
+			    enum pgbox_message_extent extent,
+			    struct pgbox_octets **octets_r);
+/* *batch may be NULL. */
+void pgbox_octets_batch_free(struct pgbox_octets_batch **batch);
 
 #endif

@@ -21,6 +21,11 @@ struct pgbox_mail_window *pgbox_mail_window_get(struct pgbox_mailbox *mbox);
    called at any time when none of its mails is open. */
 void pgbox_mail_window_free(struct pgbox_mailbox *mbox);
 
+/* A search begins, and last_uid is that of the last mail that it can give, 0 if it
+   gives none: no bytes are read ahead beyond it. */
+void pgbox_mail_window_set_last_uid(struct pgbox_mailbox *mbox,
+				    uint32_t last_uid);
+
 /* Infos are valid until the next call of a function of this header. */
 
 /* Returns what is in memory about the mail, or NULL. */

@@ -13,6 +13,7 @@
 #include "index-search-private.h"
 #include "pgbox-storage.h"
 #include "pgbox-client.h"
+#include "pgbox-mail-window.h"
 #include "pgbox-query-text.h"
 #include "pgbox-search-sql.h"
 #include "pgbox-sort.h"
@@ -162,12 +163,12 @@ search_set_last_uid(struct mail_search_context *ctx, struct pgbox_mailbox *mbox)
 		container_of(ctx, struct index_search_context, mail_ctx);
 
 	struct mail_index_view *view = ctx->transaction->view;
-	uint32_t seq = I_MIN(ictx->seq2,
-			     mail_index_view_get_messages_count(view));
+	uint32_t last_uid = 0, seq =
+		I_MIN(ictx->seq2, mail_index_view_get_messages_count(view));
 
-	mbox->search_last_uid = 0;
 	if (seq > 0)
-		mail_index_lookup_uid(view, seq, &mbox->search_last_uid);
+		mail_index_lookup_uid(view, seq, &last_uid);
+	pgbox_mail_window_set_last_uid(mbox, last_uid);
 }
 
 static bool search_has_failed(struct mail_search_context *ctx)

@@ -125,9 +125,6 @@ struct pgbox_mailbox {
 	/* metadata and small bodies that were read ahead (pgbox-mail-window.h);
 	   NULL until needed */
 	struct pgbox_mail_window *window;
-	/* UID of the last mail that the newest search can give: nothing is read
-	   ahead beyond it */
-	uint32_t search_last_uid;
 	/* UIDs below it had their text extracted while the mailbox was open, or
 	   were left to others */
 	uint32_t text_uid;

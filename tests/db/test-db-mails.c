@@ -356,7 +356,7 @@ static void assert_mails(const struct pgbox_mailbox_id *id, unsigned int n)
 	t_array_init(&uids, 2);
 	for (uid = 500 + n; uid <= 501 + n; uid++)
 		array_push_back(&uids, &uid);
-	ASSERT_OK(pgbox_message_read_mails(db, &request, &chunks, &failure));
+	ASSERT_OK(pgbox_message_read(db, &request, &chunks, &failure));
 	assert_true(pgbox_message_mails_next(chunks, pool, &info, &chunk));
 	assert_info(&info, n, FALSE);
 	assert_chunk(&chunk, n, words("data", n));
@@ -372,6 +372,11 @@ assert_chunks(const struct pgbox_mailbox_id *id, unsigned int n,
 	      enum pgbox_message_extent extent, const char *data)
 {
 	ARRAY_TYPE(pgbox_int64) ids;
+	const struct pgbox_message_request request = {
+		.account_id = id->account_id,
+		.message_ids = &ids,
+		.extent = extent,
+	};
 	struct pgbox_message_chunks *chunks;
 	struct pgbox_message_chunk chunk;
 	int64_t message_id = sql_int(t_strdup_printf(
@@ -379,8 +384,7 @@ assert_chunks(const struct pgbox_mailbox_id *id, unsigned int n,
 
 	t_array_init(&ids, 1);
 	array_push_back(&ids, &message_id);
-	ASSERT_OK(pgbox_message_read_chunks(db, id->account_id, &ids, extent,
-					    &chunks, &failure));
+	ASSERT_OK(pgbox_message_read(db, &request, &chunks, &failure));
 	assert_true(pgbox_message_chunks_next(chunks, &chunk));
 	assert_chunk(&chunk, n, data);
 	assert_false(pgbox_message_chunks_next(chunks, &chunk));

@@ -27,10 +27,8 @@ fake_set_failure(struct pgbox_mailbox *mbox,
 #define mail_index_lookup_uid fake_lookup_uid
 #define pgbox_mailbox_set_failure fake_set_failure
 #define pgbox_message_read_infos fake_read_infos
-#define pgbox_message_read_chunks fake_read_chunks
-#define pgbox_message_start_chunks fake_start_chunks
-#define pgbox_message_read_mails fake_read_mails
-#define pgbox_message_start_mails fake_start_mails
+#define pgbox_message_read fake_read
+#define pgbox_message_start fake_start
 #define pgbox_message_mails_next fake_mails_next
 #define pgbox_message_finish_chunks fake_finish_chunks
 #define pgbox_db_exec_look fake_exec_look
@@ -47,22 +45,11 @@ int fake_read_infos(struct pgbox_db *db, int64_t account_id,
 		    const ARRAY_TYPE(pgbox_uids) *uids, size_t max_bytes,
 		    pool_t pool, ARRAY_TYPE(pgbox_message_info) *infos,
 		    struct pgbox_db_failure *failure_r);
-int fake_read_chunks(struct pgbox_db *db, int64_t account_id,
-		     const ARRAY_TYPE(pgbox_int64) *message_ids,
-		     enum pgbox_message_extent extent,
-		     struct pgbox_message_chunks **chunks_r,
-		     struct pgbox_db_failure *failure_r);
+int fake_read(struct pgbox_db *db, const struct pgbox_message_request *request,
+	      struct pgbox_message_chunks **chunks_r,
+	      struct pgbox_db_failure *failure_r);
 struct pgbox_db_started *
-fake_start_chunks(struct pgbox_db *db, int64_t account_id,
-		  const ARRAY_TYPE(pgbox_int64) *message_ids,
-		  enum pgbox_message_extent extent);
-int fake_read_mails(struct pgbox_db *db,
-		    const struct pgbox_message_request *request,
-		    struct pgbox_message_chunks **chunks_r,
-		    struct pgbox_db_failure *failure_r);
-struct pgbox_db_started *
-fake_start_mails(struct pgbox_db *db,
-		 const struct pgbox_message_request *request);
+fake_start(struct pgbox_db *db, const struct pgbox_message_request *request);
 bool fake_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
 		     struct pgbox_message_info *info_r,
 		     struct pgbox_message_chunk *chunk_r);
@@ -79,6 +66,7 @@ fake_range_cache_init(struct pgbox_db *db, int64_t account_id);
 void fake_range_cache_deinit(struct pgbox_range_cache **cache);
 
 #include "pgbox-mail-window.c"
+#include "pgbox-mail-window-infos.c"
 #include "pgbox-mail-window-octets.c"
 
 /* What the mailbox is like */
@@ -195,83 +183,34 @@ int fake_read_infos(struct pgbox_db *db ATTR_UNUSED,
 	return 0;
 }
 
-int fake_read_chunks(struct pgbox_db *db ATTR_UNUSED,
-		     int64_t account_id ATTR_UNUSED,
-		     const ARRAY_TYPE(pgbox_int64) *message_ids,
-		     enum pgbox_message_extent extent,
-		     struct pgbox_message_chunks **chunks_r,
-		     struct pgbox_db_failure *failure_r)
+static void
+chunks_add_messages(struct pgbox_message_chunks *chunks,
+		    const struct pgbox_message_request *request)
 {
-	struct pgbox_message_chunks *chunks;
-	int64_t id, last_id = 0;
+	int64_t id;
 
-	chunk_queries++;
-	if (fail_queries) {
-		i_zero(failure_r);
-		failure_r->error = PGBOX_DB_ERROR_UNAVAILABLE;
-		return -1;
-	}
-	chunks = i_new(struct pgbox_message_chunks, 1);
-	chunks->size = extent == PGBOX_MESSAGE_EXTENT_HEADER ?
+	chunks->size = request->extent == PGBOX_MESSAGE_EXTENT_HEADER ?
 		I_MIN(header_size + 1, mail_size) : mail_size;
 	chunks->data_size = chunks->size;
-	i_array_init(&chunks->ids, 16);
-	array_append_array(&chunks->ids, message_ids);
-	array_foreach_elem(message_ids, id) {
-		assert_true(id > last_id);
-		last_id = id;
+	last_message_id = 0;
+	array_append_array(&chunks->ids, request->message_ids);
+	array_foreach_elem(request->message_ids, id) {
+		assert_true(id > last_message_id);
+		last_message_id = id;
 		chunk_bytes += chunks->size;
 	}
-	last_message_id = last_id;
-	*chunks_r = chunks;
-	return 0;
 }
 
-static struct pgbox_db_started *
-started_create(struct pgbox_message_chunks *chunks)
+static void
+chunks_add_mails(struct pgbox_message_chunks *chunks,
+		 const struct pgbox_message_request *request)
 {
-	struct pgbox_db_started *started;
-
-	/* one at a time */
-	assert_int_equal(started_queries, finished_queries + abandoned_queries);
-	started_queries++;
-	started = i_new(struct pgbox_db_started, 1);
-	started->chunks = chunks;
-	return started;
-}
-
-struct pgbox_db_started *
-fake_start_chunks(struct pgbox_db *db, int64_t account_id,
-		  const ARRAY_TYPE(pgbox_int64) *message_ids,
-		  enum pgbox_message_extent extent)
-{
-	struct pgbox_message_chunks *chunks;
-	struct pgbox_db_failure failure;
-
-	return fake_read_chunks(db, account_id, message_ids, extent, &chunks,
-				&failure) < 0 ? NULL : started_create(chunks);
-}
-
-int fake_read_mails(struct pgbox_db *db ATTR_UNUSED,
-		    const struct pgbox_message_request *request,
-		    struct pgbox_message_chunks **chunks_r,
-		    struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_message_chunks *chunks;
 	size_t bytes = 0;
 	uint32_t uid;
 
-	chunk_queries++;
-	if (fail_queries) {
-		i_zero(failure_r);
-		failure_r->error = PGBOX_DB_ERROR_UNAVAILABLE;
-		return -1;
-	}
-	chunks = i_new(struct pgbox_message_chunks, 1);
 	chunks->size = mail_size;
 	chunks->data_size = mail_size > request->max_message_bytes ?
 		0 : mail_size;
-	i_array_init(&chunks->ids, 16);
 	array_foreach_elem(request->uids, uid) {
 		int64_t id = uid + 1000;
 
@@ -284,19 +223,46 @@ int fake_read_mails(struct pgbox_db *db ATTR_UNUSED,
 		chunk_bytes += chunks->data_size;
 		last_message_id = id;
 	}
+}
+
+int fake_read(struct pgbox_db *db ATTR_UNUSED,
+	      const struct pgbox_message_request *request,
+	      struct pgbox_message_chunks **chunks_r,
+	      struct pgbox_db_failure *failure_r)
+{
+	struct pgbox_message_chunks *chunks;
+
+	chunk_queries++;
+	if (fail_queries) {
+		i_zero(failure_r);
+		failure_r->error = PGBOX_DB_ERROR_UNAVAILABLE;
+		return -1;
+	}
+	chunks = i_new(struct pgbox_message_chunks, 1);
+	i_array_init(&chunks->ids, 16);
+	if (request->uids != NULL)
+		chunks_add_mails(chunks, request);
+	else
+		chunks_add_messages(chunks, request);
 	*chunks_r = chunks;
 	return 0;
 }
 
 struct pgbox_db_started *
-fake_start_mails(struct pgbox_db *db,
-		 const struct pgbox_message_request *request)
+fake_start(struct pgbox_db *db, const struct pgbox_message_request *request)
 {
+	struct pgbox_db_started *started;
 	struct pgbox_message_chunks *chunks;
 	struct pgbox_db_failure failure;
 
-	return fake_read_mails(db, request, &chunks, &failure) < 0 ?
-		NULL : started_create(chunks);
+	if (fake_read(db, request, &chunks, &failure) < 0)
+		return NULL;
+	/* one at a time */
+	assert_int_equal(started_queries, finished_queries + abandoned_queries);
+	started_queries++;
+	started = i_new(struct pgbox_db_started, 1);
+	started->chunks = chunks;
+	return started;
 }
 
 bool fake_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
@@ -536,7 +502,7 @@ static void test_bodies_are_read_ahead(void **state ATTR_UNUSED)
 	/* a search that gives the first 2000 */
 	chunk_queries = 0;
 	chunk_bytes = 0;
-	test_mbox.search_last_uid = 20009;
+	pgbox_mail_window_set_last_uid(&test_mbox, 20009);
 	read_octets(1, 2000, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
 	assert_true(chunk_queries <= without + 1);
 	/* all but the ones at the beginning, and after infos */
@@ -553,7 +519,7 @@ static void test_bodies_drop_what_was_known(void **state ATTR_UNUSED)
 	struct pgbox_octets *octets;
 	uint32_t uid;
 
-	test_mbox.search_last_uid = MAX_MAILS * 10;
+	pgbox_mail_window_set_last_uid(&test_mbox, MAX_MAILS * 10);
 	mail_size = 1000;
 	read_octets(1, 20, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
 	assert_non_null(test_mbox.window->coming);
@@ -612,10 +578,10 @@ static void test_lone_body_is_not_followed(void **state ATTR_UNUSED)
 	uint32_t seq;
 
 	for (seq = 1; seq <= 300; seq++) {
-		test_mbox.search_last_uid = seq * 10;
+		pgbox_mail_window_set_last_uid(&test_mbox, seq * 10);
 		read_octets(seq, seq, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
 	}
-	test_mbox.search_last_uid = UINT32_MAX;
+	pgbox_mail_window_set_last_uid(&test_mbox, UINT32_MAX);
 	for (seq = 5000; seq <= 15000; seq += 1000)
 		read_octets(seq, seq, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
 	assert_int_equal(started_queries, 0);
@@ -623,7 +589,7 @@ static void test_lone_body_is_not_followed(void **state ATTR_UNUSED)
 
 static void test_reading_ahead_ends_with_a_jump(void **state ATTR_UNUSED)
 {
-	test_mbox.search_last_uid = UINT32_MAX;
+	pgbox_mail_window_set_last_uid(&test_mbox, UINT32_MAX);
 	read_octets(1, 400, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
 	assert_int_equal(abandoned_queries, 0);
 	assert_int_equal(started_queries, finished_queries + 1);
@@ -638,7 +604,7 @@ static void test_failed_reading_ahead_is_done_again(void **state ATTR_UNUSED)
 	uint32_t seq;
 	int ret;
 
-	test_mbox.search_last_uid = UINT32_MAX;
+	pgbox_mail_window_set_last_uid(&test_mbox, UINT32_MAX);
 	started_error = PGBOX_DB_ERROR_UNCERTAIN;
 	read_octets(1, 1000, 1, PGBOX_MESSAGE_EXTENT_WHOLE);
 	assert_true(finished_queries > 2);
