@@ -148,6 +148,8 @@ range_start_next(struct pgbox_range_cache *cache,
 		 const struct pgbox_message_range *last, size_t wanted_size,
 		 uoff_t message_size)
 {
+	const struct pgbox_message_request request = { .range = &cache->coming };
+
 	i_assert(cache->started == NULL);
 	if (wanted_size < PGBOX_CHUNK_BYTES ||
 	    last->offset + last->size == message_size)
@@ -156,7 +158,7 @@ range_start_next(struct pgbox_range_cache *cache,
 	cache->coming.offset += last->size;
 	cache->coming.size = range_fit_to_chunk(PGBOX_CHUNK_BYTES, message_size,
 						cache->coming.offset);
-	cache->started = pgbox_message_start_range(cache->db, &cache->coming);
+	cache->started = pgbox_message_start(cache->db, &request);
 }
 
 /* Takes over what was read. Frees chunks. Returns 1 and the range, 0 if the
@@ -219,10 +221,10 @@ range_read(struct pgbox_range_cache *cache, int64_t message_id,
 		.offset = offset,
 		.size = range_fit_to_chunk(wanted_size, message_size, offset),
 	};
+	const struct pgbox_message_request request = { .range = &message_range };
 	struct pgbox_message_chunks *chunks;
 
-	if (pgbox_message_read_range(cache->db, &message_range, &chunks,
-				     failure_r) < 0)
+	if (pgbox_message_read(cache->db, &request, &chunks, failure_r) < 0)
 		return -1;
 	range_start_next(cache, &message_range, wanted_size, message_size);
 	return range_take(cache, &message_range, wanted_size, &chunks, range_r,

@@ -158,7 +158,24 @@ chunks_create(struct pgbox_db_result *result)
 union request_params {
 	struct pgbox_message_bodies_params bodies;
 	struct pgbox_message_mails_params mails;
+	struct pgbox_message_range_params range;
 };
+
+static void
+range_params(const struct pgbox_message_range *range,
+	     struct pgbox_message_range_params *values_r)
+{
+	unsigned int start = range->offset % PGBOX_CHUNK_BYTES;
+
+	i_assert(range->size > 0 && range->size <= PGBOX_CHUNK_BYTES - start);
+
+	values_r->account_id = range->account_id;
+	values_r->message_id = range->message_id;
+	values_r->n = range->offset / PGBOX_CHUNK_BYTES;
+	values_r->first_byte = start + 1;
+	values_r->bytes = range->size;
+	values_r->frame_bytes = pgbox_chunk_frame_prefix(start + range->size);
+}
 
 /* Returns the statement for the request, and its parameters. */
 static const struct pgbox_query *
@@ -166,6 +183,10 @@ request_get_query(const struct pgbox_message_request *request,
 		  union request_params *values_r)
 {
 	i_zero(values_r);
+	if (request->range != NULL) {
+		range_params(request->range, &values_r->range);
+		return &pgbox_query_message_range;
+	}
 	if (request->uids != NULL) {
 		i_assert(request->max_message_bytes <= PGBOX_CHUNK_BYTES);
 		values_r->mails.account_id = request->account_id;
@@ -274,49 +295,6 @@ bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
 	chunk_r->data = columns.data.data;
 	chunk_r->data_size = columns.data.size;
 	return TRUE;
-}
-
-static void
-range_params(const struct pgbox_message_range *range,
-	     struct pgbox_message_range_params *values_r)
-{
-	unsigned int start = range->offset % PGBOX_CHUNK_BYTES;
-
-	i_assert(range->size > 0 && range->size <= PGBOX_CHUNK_BYTES - start);
-
-	i_zero(values_r);
-	values_r->account_id = range->account_id;
-	values_r->message_id = range->message_id;
-	values_r->n = range->offset / PGBOX_CHUNK_BYTES;
-	values_r->first_byte = start + 1;
-	values_r->bytes = range->size;
-	values_r->frame_bytes = pgbox_chunk_frame_prefix(start + range->size);
-}
-
-int pgbox_message_read_range(struct pgbox_db *db,
-			     const struct pgbox_message_range *range,
-			     struct pgbox_message_chunks **chunks_r,
-			     struct pgbox_db_failure *failure_r)
-{
-	struct pgbox_message_range_params values;
-	struct pgbox_db_result *result;
-
-	range_params(range, &values);
-	if (pgbox_exec_message_range(db, &values, &result, failure_r) < 0)
-		return -1;
-	*chunks_r = chunks_create(result);
-	return 0;
-}
-
-struct pgbox_db_started *
-pgbox_message_start_range(struct pgbox_db *db,
-			  const struct pgbox_message_range *range)
-{
-	struct pgbox_message_range_params values;
-	struct pgbox_db_failure failure;
-
-	range_params(range, &values);
-	return pgbox_start_message_range(db, &values, &failure);
 }
 
 /* Decodes the beginning of a chunk, and copies what is behind start. */

@@ -86,8 +86,18 @@ struct pgbox_message_chunk {
 
 struct pgbox_message_chunks;
 
+/* Bytes within one chunk of a message */
+struct pgbox_message_range {
+	int64_t account_id, message_id;
+	uoff_t offset;
+	size_t size;
+};
+
 /* What is read at once, with bytes */
 struct pgbox_message_request {
+	/* only this, if it is not NULL */
+	const struct pgbox_message_range *range;
+
 	int64_t account_id;
 	/* the messages, ascending, and which of their bytes; or, if there are
 	   uids, NULL */
@@ -133,20 +143,6 @@ bool pgbox_message_mails_next(struct pgbox_message_chunks *chunks, pool_t pool,
 			      struct pgbox_message_info *info_r,
 			      struct pgbox_message_chunk *chunk_r);
 
-/* Bytes within one chunk of a message */
-struct pgbox_message_range {
-	int64_t account_id, message_id;
-	uoff_t offset;
-	size_t size;
-};
-
-int pgbox_message_read_range(struct pgbox_db *db,
-			     const struct pgbox_message_range *range,
-			     struct pgbox_message_chunks **chunks_r,
-			     struct pgbox_db_failure *failure_r);
-struct pgbox_db_started *
-pgbox_message_start_range(struct pgbox_db *db,
-			  const struct pgbox_message_range *range);
 /* Writes the range that was read to dest. Returns 1, 0 if the database doesn't have
    it (any more), or -1 and the failure. */
 int pgbox_message_range_get(const struct pgbox_message_chunks *chunks,

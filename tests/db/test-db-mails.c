@@ -401,13 +401,14 @@ assert_range(const struct pgbox_mailbox_id *id, unsigned int n)
 		.offset = PGBOX_CHUNK_BYTES + 3,
 		.size = 5,
 	};
+	const struct pgbox_message_request request = { .range = &range };
 	struct pgbox_message_chunks *chunks;
 	unsigned char dest[6] = { 0 };
 
 	(void)test_admin(t_strdup_printf("insert into pgbox.message_chunk"
 		" select account_id, message_id, 1, 12, 'twelve bytes'"
 		" from pgbox.message where guid = 'guid%u'", n));
-	ASSERT_OK(pgbox_message_read_range(db, &range, &chunks, &failure));
+	ASSERT_OK(pgbox_message_read(db, &request, &chunks, &failure));
 	assert_int_equal(pgbox_message_range_get(chunks, &range, dest,
 						 &failure), 1);
 	assert_string_equal((const char *)dest, "lve b");

@@ -12,19 +12,18 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define pgbox_message_read_range fake_read_range
-#define pgbox_message_start_range fake_start_range
+#define pgbox_message_read fake_read
+#define pgbox_message_start fake_start
 #define pgbox_message_finish_chunks fake_finish_chunks
 #define pgbox_message_range_get fake_range_get
 #define pgbox_message_chunks_free fake_chunks_free
 #define pgbox_db_exec_look fake_exec_look
 #define pgbox_db_exec_abandon fake_exec_abandon
-int fake_read_range(struct pgbox_db *db,
-		    const struct pgbox_message_range *range,
-		    struct pgbox_message_chunks **chunks_r,
-		    struct pgbox_db_failure *failure_r);
+int fake_read(struct pgbox_db *db, const struct pgbox_message_request *request,
+	      struct pgbox_message_chunks **chunks_r,
+	      struct pgbox_db_failure *failure_r);
 struct pgbox_db_started *
-fake_start_range(struct pgbox_db *db, const struct pgbox_message_range *range);
+fake_start(struct pgbox_db *db, const struct pgbox_message_request *request);
 int fake_finish_chunks(struct pgbox_db_started **started,
 		       struct pgbox_message_chunks **chunks_r,
 		       struct pgbox_db_failure *failure_r);
@@ -59,11 +58,13 @@ struct pgbox_db_started {
 	struct pgbox_message_chunks *chunks;
 };
 
-int fake_read_range(struct pgbox_db *db ATTR_UNUSED,
-		    const struct pgbox_message_range *range,
-		    struct pgbox_message_chunks **chunks_r,
-		    struct pgbox_db_failure *failure_r ATTR_UNUSED)
+int fake_read(struct pgbox_db *db ATTR_UNUSED,
+	      const struct pgbox_message_request *request,
+	      struct pgbox_message_chunks **chunks_r,
+	      struct pgbox_db_failure *failure_r ATTR_UNUSED)
 {
+	const struct pgbox_message_range *range = request->range;
+
 	assert_int_equal(range->account_id, 5);
 	assert_int_equal(range->offset / PGBOX_CHUNK_BYTES,
 			 (range->offset + range->size - 1) / PGBOX_CHUNK_BYTES);
@@ -78,14 +79,14 @@ int fake_read_range(struct pgbox_db *db ATTR_UNUSED,
 }
 
 struct pgbox_db_started *
-fake_start_range(struct pgbox_db *db, const struct pgbox_message_range *range)
+fake_start(struct pgbox_db *db, const struct pgbox_message_request *request)
 {
 	struct pgbox_message_chunks *chunks;
 	struct pgbox_db_started *started;
 	struct pgbox_db_failure failure;
 
 	assert_int_equal(started_count, finished_count + abandoned_count);
-	if (fake_read_range(db, range, &chunks, &failure) < 0)
+	if (fake_read(db, request, &chunks, &failure) < 0)
 		return NULL;
 	started_count++;
 	started = i_new(struct pgbox_db_started, 1);
