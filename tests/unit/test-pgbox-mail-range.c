@@ -3,6 +3,9 @@
 #include "pgbox-config.h"
 #include "lib.h"
 #include "array.h"
+#include "pgbox-chunk.h"
+#include "pgbox-mail-range.h"
+#include "pgbox-octets.h"
 #include "pgbox-query-message.h"
 
 #include <setjmp.h>
@@ -12,30 +15,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define pgbox_message_read fake_read
-#define pgbox_message_start fake_start
-#define pgbox_message_finish_chunks fake_finish_chunks
-#define pgbox_message_range_get fake_range_get
-#define pgbox_message_chunks_free fake_chunks_free
-#define pgbox_db_exec_look fake_exec_look
-#define pgbox_db_exec_abandon fake_exec_abandon
-int fake_read(struct pgbox_db *db, const struct pgbox_message_request *request,
-	      struct pgbox_message_chunks **chunks_r,
-	      struct pgbox_db_failure *failure_r);
-struct pgbox_db_started *
-fake_start(struct pgbox_db *db, const struct pgbox_message_request *request);
-int fake_finish_chunks(struct pgbox_db_started **started,
-		       struct pgbox_message_chunks **chunks_r,
-		       struct pgbox_db_failure *failure_r);
-int fake_range_get(const struct pgbox_message_chunks *chunks,
-		   const struct pgbox_message_range *range,
-		   unsigned char *dest, struct pgbox_db_failure *failure_r);
-void fake_chunks_free(struct pgbox_message_chunks **chunks);
-void fake_exec_look(struct pgbox_db_started *started);
-void fake_exec_abandon(struct pgbox_db_started **started);
-#include "pgbox-mail-range.c"
-
 #define KB 1024
+
+/* What the cache asks is answered here: these functions take the place of those of
+   the library. */
 
 /* with those that were started */
 static unsigned int query_count;
@@ -58,10 +41,10 @@ struct pgbox_db_started {
 	struct pgbox_message_chunks *chunks;
 };
 
-int fake_read(struct pgbox_db *db ATTR_UNUSED,
-	      const struct pgbox_message_request *request,
-	      struct pgbox_message_chunks **chunks_r,
-	      struct pgbox_db_failure *failure_r ATTR_UNUSED)
+int pgbox_message_read(struct pgbox_db *db ATTR_UNUSED,
+		       const struct pgbox_message_request *request,
+		       struct pgbox_message_chunks **chunks_r,
+		       struct pgbox_db_failure *failure_r ATTR_UNUSED)
 {
 	const struct pgbox_message_range *range = request->range;
 
@@ -79,14 +62,15 @@ int fake_read(struct pgbox_db *db ATTR_UNUSED,
 }
 
 struct pgbox_db_started *
-fake_start(struct pgbox_db *db, const struct pgbox_message_request *request)
+pgbox_message_start(struct pgbox_db *db,
+		    const struct pgbox_message_request *request)
 {
 	struct pgbox_message_chunks *chunks;
 	struct pgbox_db_started *started;
 	struct pgbox_db_failure failure;
 
 	assert_int_equal(started_count, finished_count + abandoned_count);
-	if (fake_read(db, request, &chunks, &failure) < 0)
+	if (pgbox_message_read(db, request, &chunks, &failure) < 0)
 		return NULL;
 	started_count++;
 	started = i_new(struct pgbox_db_started, 1);
@@ -94,9 +78,9 @@ fake_start(struct pgbox_db *db, const struct pgbox_message_request *request)
 	return started;
 }
 
-int fake_finish_chunks(struct pgbox_db_started **started,
-		       struct pgbox_message_chunks **chunks_r,
-		       struct pgbox_db_failure *failure_r)
+int pgbox_message_finish_chunks(struct pgbox_db_started **started,
+				struct pgbox_message_chunks **chunks_r,
+				struct pgbox_db_failure *failure_r)
 {
 	finished_count++;
 	*chunks_r = (*started)->chunks;
@@ -109,10 +93,10 @@ int fake_finish_chunks(struct pgbox_db_started **started,
 	return -1;
 }
 
-int fake_range_get(const struct pgbox_message_chunks *chunks,
-		   const struct pgbox_message_range *range,
-		   unsigned char *dest,
-		   struct pgbox_db_failure *failure_r ATTR_UNUSED)
+int pgbox_message_range_get(const struct pgbox_message_chunks *chunks,
+			    const struct pgbox_message_range *range,
+			    unsigned char *dest,
+			    struct pgbox_db_failure *failure_r ATTR_UNUSED)
 {
 	size_t i;
 
@@ -122,17 +106,17 @@ int fake_range_get(const struct pgbox_message_chunks *chunks,
 	return query_ret;
 }
 
-void fake_chunks_free(struct pgbox_message_chunks **chunks)
+void pgbox_message_chunks_free(struct pgbox_message_chunks **chunks)
 {
 	i_free(*chunks);
 }
 
-void fake_exec_look(struct pgbox_db_started *started)
+void pgbox_db_exec_look(struct pgbox_db_started *started)
 {
 	assert_non_null(started);
 }
 
-void fake_exec_abandon(struct pgbox_db_started **started)
+void pgbox_db_exec_abandon(struct pgbox_db_started **started)
 {
 	if (*started == NULL)
 		return;
