@@ -17,7 +17,7 @@ import cases_search
 import cases_text
 import report
 from clients import FastImap
-from mails import append_many, fill_small, message, size_4_to_10_kb, write_maildir
+from mails import append_many, fill_small, message, size_4_to_10_kb, text_of, write_maildir
 from measure import run_case
 from pgboxtest.dovecot import MAIL_USER
 from pgboxtest.imap import Literal
@@ -33,7 +33,6 @@ class Size:
 
     large: int = 100_000       # messages of the mailbox that is only opened
     mailbox: int = 20_000      # messages of the mailbox that is read and changed
-    mailbox_size: int = 10_000
     search: int = 20_000       # messages of the mailbox that is searched, 4 to 10 KB each
     part: int = 5_000          # messages of COPY, MOVE and EXPUNGE
     folders: int = 500
@@ -41,7 +40,7 @@ class Size:
     singles: int = 200
     mixed: int = 3_000         # commands in one sample
     attachment: int = 25_000_000
-    stored: int = 200
+    stored: int = 2_000
     growth: int = 1_000_000
     rounds: int = None
 
@@ -50,8 +49,8 @@ SCALES = {
     "full": Size(),
     "large": Size(search=100_000, rounds=3),
     "quick": Size(large=20_000, mailbox=4_000, search=4_000, part=1_000, folders=100, deliveries=100,
-                  singles=60, mixed=1_000, stored=60, growth=100_000, rounds=3),
-    "tiny": Size(large=50, mailbox=20, mailbox_size=2_500, search=20, part=10, folders=5, deliveries=8,
+                  singles=60, mixed=1_000, stored=400, growth=100_000, rounds=3),
+    "tiny": Size(large=50, mailbox=20, search=20, part=10, folders=5, deliveries=8,
                  singles=3, mixed=50, attachment=600_000, stored=3, growth=1_000, rounds=1),
 }
 
@@ -90,14 +89,15 @@ class Bench:
                                  lambda side, user: fill_small(side, user, self.size.large))
 
     def full_user(self):
-        """20,000 different messages of 10 KB in INBOX."""
+        """20,000 different realistic messages in INBOX."""
         return self._filled_user("full", lambda side, user: append_many(
-            side.server("fill"), user, "INBOX", self.size.mailbox, lambda _number: self.size.mailbox_size))
+            side.server("fill"), user, "INBOX", self.size.mailbox))
 
     def search_user(self):
         """20,000 or more different messages of 4 to 10 KB in INBOX, their text extracted."""
         def fill(side, user):
-            append_many(side.server("fill"), user, "INBOX", self.size.search, size_4_to_10_kb)
+            append_many(side.server("fill"), user, "INBOX", self.size.search,
+                        text_of(size_4_to_10_kb))
             if side.name == "pgbox":
                 side.server("fill").doveadm("index", "-u", user, "INBOX", timeout=None)
                 side.lab.postgres.sql("vacuum analyze")
@@ -117,7 +117,7 @@ class Bench:
         """20,000 messages in a Maildir."""
         path = os.path.join(self.lab.directory, "maildir")
         if not os.path.exists(path):
-            write_maildir(path, self.size.mailbox, self.size.mailbox_size)
+            write_maildir(path, self.size.mailbox)
         return path
 
     def memory_directory(self):

@@ -7,7 +7,7 @@ from pgboxtest.imap import Literal
 
 from cases_read import Session
 from clients import FastImap, ServerRefused, in_parallel
-from mails import append_many, message
+from mails import append_many, message, text_of
 from measure import Case, Sample
 
 
@@ -20,6 +20,7 @@ class StoreAll(Session):
     limit = 1.0
     rounds = 5
     flag = "\\Flagged"
+    item = "FLAGS"
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -33,12 +34,20 @@ class StoreAll(Session):
         self.clients[side.name].run(f"STORE 1:* -FLAGS.SILENT ({self.flag})")
 
     def sample(self, side):
-        return Sample(self.clients[side.name].timed(f"STORE 1:* +FLAGS ({self.flag})"))
+        return Sample(self.clients[side.name].timed(f"STORE 1:* +{self.item} ({self.flag})"))
 
     def finish(self, outcome):
         for side in self.bench.sides:
             self.reset(side)
         super().finish(outcome)
+
+
+class StoreSilent(StoreAll):
+    """Without the answers, which cost both sides the same."""
+
+    name = "store-silent"
+    title = "STORE 1:20000 +FLAGS.SILENT"
+    item = "FLAGS.SILENT"
 
 
 class StoreKeyword(StoreAll):
@@ -195,7 +204,7 @@ class Mixed(Case):
     def setup(self, side):
         for name in self.names:
             append_many(side.server("fill"), name, "INBOX", min(200, self.size.part),
-                        lambda _number: 4000)
+                        text_of(lambda _number: 4000))
             with FastImap(side.server(), name) as imap:
                 for folder in ("Archive", "Sent", "Trash"):
                     imap.run(f"CREATE {folder}")
@@ -269,4 +278,4 @@ class Mixed50(Mixed):
     connections = 50
 
 
-CASES = [StoreAll, StoreKeyword, Expunge, Copy, Move, StoreSingle, CopySingle, Mixed10, Mixed50]
+CASES = [StoreAll, StoreSilent, StoreKeyword, Expunge, Copy, Move, StoreSingle, CopySingle, Mixed10, Mixed50]

@@ -1,6 +1,7 @@
 """Cases that read: SELECT, FETCH, LIST-STATUS, quota, POP3."""
 
 import itertools
+import random
 import re
 import time
 
@@ -201,7 +202,7 @@ class FetchStructure(Fetch):
 
 class FetchBodies(Fetch):
     name = "fetch-bodies"
-    title = "FETCH of all bodies, 200 MB, MB/s"
+    title = "FETCH of all bodies, 1.2 GB, MB/s"
     target = "throughput >= 0.7; <= 32 MB of memory"
     kind = "rate"
     limit = 0.7
@@ -210,8 +211,12 @@ class FetchBodies(Fetch):
     def sample(self, side):
         imap = self.clients[side.name]
         start = time.perf_counter()
-        size = imap.run("FETCH 1:* (BODY.PEEK[])")
+        size = imap.run(f"FETCH {self.mails()} (BODY.PEEK[])")
         return Sample(time.perf_counter() - start, max(1, size // MEGA))
+
+    def mails(self):
+        """The sequence set."""
+        return "1:*"
 
     def finish(self, outcome):
         for side in self.bench.sides:
@@ -220,6 +225,56 @@ class FetchBodies(Fetch):
             if side.name == "pgbox" and peak > 32 * 1024:
                 outcome.holds = False
         super().finish(outcome)
+
+
+class FetchSet(FetchBodies):
+    """Every second message, each by its number."""
+
+    name = "fetch-set"
+    title = "FETCH of 1,000 bodies named one by one, MB/s"
+
+    def mails(self):
+        return ",".join(str(number) for number in range(1, self.size.mailbox + 1, 2)[:1000])
+
+
+class FetchOne(Session):
+    """A click: one message that nobody has read before."""
+
+    name = "fetch-one"
+    title = "FETCH of one body, at random"
+    target = "<= 1.3"
+    limit = 1.3
+    rounds = 7
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.user = bench.full_user()
+        self.choices = {}
+
+    def setup(self, side):
+        self.connect(side).run("SELECT INBOX")
+        # the same messages on both sides, another one each time
+        self.choices[side.name] = random.Random(1)
+
+    def sample(self, side):
+        imap, choice = self.clients[side.name], self.choices[side.name]
+        numbers = [choice.randrange(self.size.mailbox) + 1 for _ in range(self.size.singles)]
+        return Sample(sum(imap.timed(f"FETCH {number} (BODY.PEEK[])") for number in numbers),
+                      len(numbers))
+
+
+class FetchPreviews(Fetch):
+    """The beginnings of the messages on the screens of a client that shows them."""
+
+    name = "fetch-previews"
+    title = "FETCH of 2,000 BODY[1]<0.500>, cold"
+    target = "<= 1.2"
+    limit = 1.2
+    cold = True
+
+    def sample(self, side):
+        last = min(2000, self.size.mailbox)
+        return Sample(self.clients[side.name].timed(f"FETCH 1:{last} (BODY.PEEK[1]<0.500>)"))
 
 
 def peak_memory(pid):
@@ -352,5 +407,5 @@ class Pop3Login(Case):
 
 
 CASES = [SelectWarm, SelectAfterChange, SelectLogin, SelectLoginReused, SelectFirst, FetchWarm,
-         FetchCold, FetchStructure, FetchBodies, FetchRange, ListStatus, ListStatusChanged, Quota,
+         FetchCold, FetchStructure, FetchBodies, FetchSet, FetchOne, FetchPreviews, FetchRange, ListStatus, ListStatusChanged, Quota,
          Pop3Login]

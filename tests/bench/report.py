@@ -4,6 +4,8 @@ import dataclasses
 import os
 import subprocess
 
+from servers import differences
+
 HEAD = ("| case | unit | sdbox | pgbox | ratio | bare SQL | target | holds | round trips "
         "| statements | commits | WAL |\n"
         "|---|---|---|---|---|---|---|---|---|---|---|---|\n")
@@ -89,7 +91,9 @@ def circumstances(bench, options):
             f"shared_buffers 512MB), sdbox with mail_fsync={options.sdbox_fsync}, "
             f"{os.cpu_count()} cores ({model}), clients on the same machine; "
             f"scale {options.scale}; load average at the beginning {os.getloadavg()[0]:.1f}."
-            + sizes(bench.size))
+            + sizes(bench.size) + "\n\nSettings that only one side has: "
+            + "; ".join(f"{name}: {', '.join(f'`{line}`' for line in lines)}"
+                        for name, lines in differences(bench.sides).items()) + ".")
 
 
 def write(directory, outcomes, notes):

@@ -1,5 +1,6 @@
 """The two sides of a benchmark: sdbox and pgbox, one Dovecot each, everything durable.
 
+What else differs is written into the head of each table (`differences`).
 sdbox runs with mail_fsync=always, because a PostgreSQL commit is flushed in every case: with
 Dovecot's default (optimized) flags and indexes would only be in the page cache.
 """
@@ -77,7 +78,7 @@ class Side:
 
     def _start(self, purpose):
         fsync = "never" if purpose == "fill" else self.fsync
-        options = {"extra": IMAP_PROCESSES + f"mail_fsync = {fsync}\n"}
+        options = {"extra": IMAP_PROCESSES + f"mail_fsync = {fsync}\n", "sdbox_list_index": True}
         if self.name == "pgbox":
             options["plugin"] = dict(PLUGIN_SETTINGS)
             options["notify"] = True
@@ -109,6 +110,13 @@ class Side:
                 for name in files:
                     if name.startswith("dovecot.index.cache"):
                         os.unlink(os.path.join(directory, name))
+
+
+def differences(sides):
+    """{side name: settings that only this side has}, directories and ports aside."""
+    settings = {side.name: side.server().settings_in_use() for side in sides}
+    common = set.intersection(*settings.values())
+    return {name: sorted(own - common) for name, own in settings.items()}
 
 
 __all__ = ["BenchLab", "Side", "plugin_path"]

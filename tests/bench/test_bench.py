@@ -13,6 +13,7 @@ sys.path.insert(0, str(BENCH))
 import bench as benchmarks  # noqa: E402
 import notifications  # noqa: E402
 import report  # noqa: E402
+import servers  # noqa: E402
 
 
 @pytest.fixture(scope="module", name="bench")
@@ -20,6 +21,13 @@ def the_bench():
     bench = benchmarks.Bench(benchmarks.SCALES["tiny"])
     yield bench
     bench.close()
+
+
+def test_sides_have_the_same_settings(bench):
+    """But for where mail is, what pgbox needs, and what the documents say of sdbox."""
+    alone = servers.differences(bench.sides)
+    assert [line for line in alone["sdbox"] if "mail_" not in line] == []
+    assert [line for line in alone["pgbox"] if "pgbox" not in line and "mail_" not in line] == []
 
 
 @pytest.mark.parametrize("case", benchmarks.CASES, ids=lambda case: case.name)

@@ -74,6 +74,8 @@ class Options:
     notify: bool = False  # the service pgbox-notify
     text: bool = False  # the service pgbox-text
     hibernate: int = 0  # seconds of IDLE after which a session hibernates, 0: never
+    # sdbox's list index misses a CREATE right after a RENAME: not a model, but Dovecot's default
+    sdbox_list_index: bool = False
     extra: str = ""
 
 
@@ -153,9 +155,7 @@ class Dovecot:
         with open(self.conf, "w", encoding="utf-8") as conf:
             conf.write("".join([
                 config.base(self.directory, self.path("modules"), "imap pop3 lmtp"),
-                # sdbox's list index misses a CREATE right after a RENAME: not a model
-                COMMON.format(name=self.name,
-                              list_index="no" if self.backend == "sdbox" else "yes"),
+                COMMON.format(name=self.name, list_index=self._list_index()),
                 config.many_sessions(),
                 config.users(self.home, MAIL_USER, fields=options.user_fields),
                 config.plugins(own + options.mail_plugins),
@@ -168,6 +168,27 @@ class Dovecot:
                 config.plugin_settings(self.plugin_settings()),
                 options.extra,
                 self._valgrind_config()]))
+
+    def _list_index(self):
+        return "yes" if self.backend == "pgbox" or self.options.sdbox_list_index else "no"
+
+    def settings_in_use(self):
+        """The settings that are not Dovecot's defaults, as lines of doveconf with their blocks
+        before them; directories and ports, which each instance has its own of, are not told apart."""
+        lines = subprocess.run(["/usr/bin/doveconf", "-n", "-c", self.conf], capture_output=True,
+                               text=True, check=True).stdout.splitlines()
+        lab = os.path.basename(os.path.dirname(self.directory))
+        settings, blocks = set(), []
+        for line in (line.strip() for line in lines if not line.startswith("#")):
+            line = re.sub(r"/\S*" + re.escape(lab) + r"/[^/\s]+|" + re.escape(self.name), "...", line)
+            line = re.sub(r"^port = .*", "port = ...", line)
+            if line.endswith("{"):
+                blocks.append(line[:-1].strip())
+            elif line == "}":
+                blocks.pop()
+            elif line:
+                settings.add(" / ".join(blocks + [line]))
+        return settings
 
     def _protocols(self):
         """Ports, and plugins that are not for all."""
