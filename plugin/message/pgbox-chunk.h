@@ -2,7 +2,9 @@
 #define PGBOX_CHUNK_H
 
 /* The octets of a message as they are stored: pieces of 256 KiB, each of them
-   a zstd frame (RFC 8878) if that is shorter, otherwise as they are.
+   a zstd frame (RFC 8878) if that is shorter, otherwise as they are. If a piece
+   has much base64, the frame is of its packed octets (pgbox-base64.h), and a
+   mark stands before it.
 
    A frame can be decoded from its beginning without having all of it, because
    its blocks end at the message's header and every 32 KiB: so the header, and

@@ -1,5 +1,6 @@
--- How many octets a zstd frame (RFC 8878) says that it has.
--- Parameters: the frame, or its first 18 bytes.
+-- How many octets a zstd frame (RFC 8878) says that it has. If they are packed, a
+-- mark before the frame says it (plugin/message/pgbox-chunk.c).
+-- Parameters: what is stored, or its first 30 bytes.
 -- Returns the number, or null if it is no frame, doesn't say, or has no checksum.
 create or replace function pgbox.chunk_octets(p_data bytea)
 returns bigint
@@ -14,6 +15,15 @@ declare
     v_first int;
     v_octets bigint := 0;
 begin
+    if substring(p_data from 1 for 8) = '\x502a4d1804000000' then
+        if pgbox.chunk_octets(substring(p_data from 13 for 18)) is null then
+            return null;
+        end if;
+        for i in reverse 11 .. 8 loop
+            v_octets := v_octets << 8 | get_byte(p_data, i);
+        end loop;
+        return v_octets;
+    end if;
     if octet_length(p_data) < 6 or substring(p_data from 1 for 4) <> '\x28b52ffd' then
         return null;
     end if;

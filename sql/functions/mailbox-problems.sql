@@ -151,7 +151,7 @@ begin
                     or y.size > 262144
                     or octet_length(y.data) > y.size
                     or octet_length(y.data) < y.size
-                    and pgbox.chunk_octets(substring(y.data from 1 for 18)) is distinct from y.size
+                    and pgbox.chunk_octets(substring(y.data from 1 for 30)) is distinct from y.size
                 ), false) as damaged
             from pgbox.message_chunk y
             where y.account_id = g.account_id

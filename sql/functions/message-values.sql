@@ -34,7 +34,7 @@ begin
         array_agg(
             case
                 when octet_length(k.data) = k.size then k.size
-                else coalesce(pgbox.chunk_octets(substring(k.data from 1 for 18)), octet_length(k.data))
+                else coalesce(pgbox.chunk_octets(substring(k.data from 1 for 30)), octet_length(k.data))
             end
             order by k.n
         ),

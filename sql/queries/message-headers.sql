@@ -1,7 +1,7 @@
 -- The headers of several messages, each with the byte after it: Dovecot's
 -- parser looks at it before it believes that the header has ended.
 -- Of what is stored only so much is given that has the header in it: the blocks of
--- a zstd frame that hold it are 64 bytes larger at most (plugin/message/pgbox-chunk.c).
+-- a zstd frame that hold it are 128 bytes larger at most (plugin/message/pgbox-chunk.c).
 -- Repeatable: it only reads.
 -- Parameters: those of message-bodies.
 -- Columns: those of message-bodies.
@@ -10,7 +10,7 @@ select
     c.n,
     c.size,
     octet_length(c.data) < c.size as is_frame,
-    substring(c.data from 1 for (s.header_size + 1 - c.n::bigint * 262144)::int + 64) as data
+    substring(c.data from 1 for (s.header_size + 1 - c.n::bigint * 262144)::int + 128) as data
 from unnest(:message_ids) u (message_id)
 -- "limit" and "offset" make it look up message by message: without statistics
 -- the planner believes that reading the whole account is cheaper.

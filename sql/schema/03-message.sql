@@ -92,7 +92,7 @@ comment on column pgbox.message_chunk.message_id is 'The message, or an upload t
 comment on column pgbox.message_chunk.n is 'Offset of the piece divided by 262144.';
 comment on column pgbox.message_chunk.size is 'Octets of the message in this piece.';
 comment on column pgbox.message_chunk.data is
-    'A zstd frame (RFC 8878) of the octets if it is shorter than size, otherwise the octets themselves.';
+    'A zstd frame (RFC 8878) if it is shorter than size, of octets whose base64 may be packed, otherwise the octets themselves.';
 
 create table pgbox.message_upload (
     account_id bigint not null,

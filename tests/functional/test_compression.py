@@ -58,6 +58,17 @@ def test_none_stores_octets(lab, plain, user):
     assert data == octets
 
 
+def test_base64_is_packed(lab, frontend_a, user, pgbox_only):
+    """Less than the Huffman codes of zstd alone would take, 0.757; and the database can count the octets."""
+    with frontend_a.imap(user) as imap:
+        imap.append("INBOX", messages.with_attachment(3 * MEGABYTE))
+    octets, frames = stored(lab, user)
+    assert frames < 0.74 * octets
+    assert lab.postgres.sql("""
+        select c.n from pgbox.message_chunk c join pgbox.account a using (account_id)
+        where a.name = '%s' and pgbox.chunk_octets(substring(c.data for 30)) is distinct from c.size""" % user) == []
+
+
 @pytest.mark.parametrize("writer", ["frontend_a", "plain"])
 def test_both_kinds_are_read(request, writer, frontend_a, plain, user):
     """The setting is about new messages only."""

@@ -16,7 +16,7 @@
 #define KB 1024
 
 /* What a message is made of */
-enum content { TEXT, BASE64, NOISE };
+enum content { TEXT, BASE64, LINES, NOISE };
 
 static const struct test {
 	enum content content;
@@ -37,6 +37,13 @@ static const struct test {
 	{ TEXT, PGBOX_CHUNK_BYTES, PGBOX_CHUNK_BYTES * 4, 300 },
 	{ BASE64, 40 * KB, 3000, 770 },
 	{ BASE64, PGBOX_CHUNK_BYTES, 0, 765 },
+	/* whole lines, of which each block begins in the middle of one */
+	{ LINES, 600, 100, 1000 },
+	{ LINES, 5000, 1000, 770 },
+	{ LINES, 40 * KB, 3000, 745 },
+	{ LINES, PGBOX_CHUNK_BYTES, 0, 735 },
+	{ LINES, PGBOX_CHUNK_BYTES, 100 * KB, 735 },
+	{ LINES, PGBOX_CHUNK_BYTES, PGBOX_CHUNK_BYTES * 4, 735 },
 	{ NOISE, 10, 5, 1000 },
 	{ NOISE, 33 * KB, 5000, 1000 },
 	{ NOISE, PGBOX_CHUNK_BYTES, 100 * KB, 1000 },
@@ -58,6 +65,10 @@ static unsigned char *make_octets(const struct test *test)
 			break;
 		case BASE64:
 			octets[i] = base64[random >> 26];
+			break;
+		case LINES:
+			octets[i] = i % 78 == 76 ? '\r' : i % 78 == 77 ? '\n' :
+				base64[random >> 26];
 			break;
 		case NOISE:
 			octets[i] = random >> 24;
@@ -90,7 +101,7 @@ test_beginnings(const struct test *test, unsigned int row,
 		} else {
 			/* what message-headers.sql asks for */
 			size = I_MIN(test->header_size + 1, test->size);
-			prefix = size + 64;
+			prefix = size + 128;
 		}
 		if (size > test->size)
 			continue;
@@ -145,7 +156,7 @@ static void test_header_over_several_chunks(void **state ATTR_UNUSED)
 	pgbox_chunk_encode(encoder, octets, test.size, &chunk);
 	pgbox_chunk_encode(encoder, octets, test.size, &chunk);
 	assert_true(chunk.data_size < chunk.size);
-	assert_int_equal(pgbox_chunk_decode(chunk.data, rest + 1 + 64, TRUE,
+	assert_int_equal(pgbox_chunk_decode(chunk.data, rest + 1 + 128, TRUE,
 					    dest, rest + 1, &error), 0);
 	assert_memory_equal(dest, octets, rest + 1);
 	pgbox_chunk_encoder_deinit(&encoder, sha256);
@@ -169,38 +180,49 @@ static void test_no_compression(void **state ATTR_UNUSED)
 	i_free(octets);
 }
 
-static void test_broken(void **state ATTR_UNUSED)
+/* Whatever byte has changed: an error, or it doesn't matter, as the window size
+   in the frame's header. */
+static void test_broken_row(const struct test *test)
 {
-	unsigned char sha256[SHA256_RESULTLEN], dest[10000];
+	unsigned char sha256[SHA256_RESULTLEN];
 	struct pgbox_chunk_encoder *encoder;
 	struct pgbox_stored_chunk chunk;
-	unsigned char *octets = make_octets(&tests[4]), *copy;
+	unsigned char *octets = make_octets(test), *copy;
+	unsigned char *dest = i_malloc(test->size);
 	const char *error;
 	size_t i, errors = 0;
 
-	encoder = pgbox_chunk_encoder_init(TRUE, tests[4].header_size);
-	pgbox_chunk_encode(encoder, octets, sizeof(dest), &chunk);
+	encoder = pgbox_chunk_encoder_init(TRUE, test->header_size);
+	pgbox_chunk_encode(encoder, octets, test->size, &chunk);
 	copy = i_memdup(chunk.data, chunk.data_size);
-	/* whatever byte has changed: an error, or it doesn't matter, as the
-	   window size in the frame's header */
 	for (i = 0; i < chunk.data_size; i++) T_BEGIN {
 		copy[i] ^= 0x20;
 		if (pgbox_chunk_decode(copy, chunk.data_size, TRUE, dest,
-				       sizeof(dest), &error) == 0)
-			assert_memory_equal(dest, octets, sizeof(dest));
+				       test->size, &error) == 0)
+			assert_memory_equal(dest, octets, test->size);
 		else
 			errors++;
 		copy[i] ^= 0x20;
 	} T_END;
 	assert_in_range(errors, chunk.data_size - 5, chunk.data_size);
 	assert_int_equal(pgbox_chunk_decode(copy, chunk.data_size / 2, TRUE,
-					    dest, sizeof(dest), &error), -1);
-	assert_int_equal(pgbox_chunk_decode(octets, 9999, FALSE, dest,
-					    sizeof(dest), &error), -1);
+					    dest, test->size, &error), -1);
+	assert_int_equal(pgbox_chunk_decode(octets, test->size - 1, FALSE, dest,
+					    test->size, &error), -1);
 	pgbox_chunk_encoder_deinit(&encoder, sha256);
-	pgbox_chunk_deinit();
+	i_free(dest);
 	i_free(octets);
 	i_free(copy);
+}
+
+static void test_broken(void **state ATTR_UNUSED)
+{
+	static const struct test text = { TEXT, 10000, 500, 0 };
+	static const struct test lines = { LINES, 10000, 500, 0 };
+
+	test_broken_row(&text);
+	test_broken_row(&lines);
+	pgbox_chunk_deinit();
 }
 
 int main(void)

@@ -2,7 +2,7 @@
 -- all kinds of damage.
 begin;
 set local search_path = tap, public;
-select plan(30);
+select plan(32);
 
 select tap.new_mailbox('a');
 select tap.save('a', 3, p_keyword => 'k');
@@ -107,6 +107,8 @@ select is(pgbox.chunk_octets('\x28b52ffd64e406050100c85375626a6563743a206672616d
 select is(pgbox.chunk_octets('\x28b52ffd60e406050100c85375626a6563743a206672616d65'), null, 'not without a checksum');
 select is(pgbox.chunk_octets('\x28b52ffda400000400'), 262144::bigint, 'a number of four bytes');
 select is(pgbox.chunk_octets('Subject: frame'), null, 'what is no frame');
+select is(pgbox.chunk_octets('\x502a4d180400000000000400' || '\x28b52ffda400000400'::bytea), 262144::bigint, 'of packed ones their number before they were');
+select is(pgbox.chunk_octets('\x502a4d1804000000000004002020202020'), null, 'not of a mark without a frame');
 
 select * from finish();
 rollback;
