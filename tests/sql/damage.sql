@@ -257,7 +257,7 @@ values ('mailbox: deleted', 'delete from pgbox.mailbox where account_id = <a> an
         $$update pgbox.mailbox set unseen = 0, messages = 0, deleted_at = now() where account_id = <a> and name = 'copy'$$),
     ('mail: deleted', 'delete from pgbox.mail where account_id = <a> and mailbox_id = <b> and uid = 3');
 select tap.values('mailbox_keyword.keyword_id', 'mailbox_id = <b> and keyword_id = 1', '0', '-1', '3', '200', '32767');
-select tap.values('mailbox_keyword.name', 'mailbox_id = <b> and keyword_id = 1', '''''', '''a b''', '''a(b''', 'E''a\nb''', '''a"b''');
+select tap.values('mailbox_keyword.name', 'mailbox_id = <b> and keyword_id = 1', '''''', '''a b''', '''a(b''', 'E''a\nb''', '''a"b''', 'E''a\x7fb''');
 insert into tap.damage (name, statement)
 values ('mailbox_keyword: one deleted', 'delete from pgbox.mailbox_keyword where account_id = <a> and mailbox_id = <b> and keyword_id = 1'),
     ('mailbox_keyword: all deleted', 'delete from pgbox.mailbox_keyword where account_id = <a> and mailbox_id = <b>'),

@@ -2,7 +2,7 @@
 -- history_lost()
 begin;
 set local search_path = tap, public;
-select plan(40);
+select plan(41);
 
 create temporary table old as select pgbox.current_epoch() as epoch;
 select is(pgbox.current_epoch(), (select epoch from old), 'the epoch stays');
@@ -24,6 +24,7 @@ select cmp_ok(nextval('pgbox.message_id_seq'), '>', (select message_id + 1000000
 select cmp_ok(pgbox.account_open('another', true), '>', (select account_id + 1000000 from ids), 'of accounts');
 select cmp_ok((select max(mailbox_id) from pgbox.mailbox), '>', (select max(mailbox_id) + 1000000 from box), 'and of mailboxes');
 
+select is((select epoch from pgbox.mailbox_state where mailbox_id = tap.mailbox('a')), 0::bigint, 'the mailbox is of none that is');
 select is((select numbers[5] from pgbox.mailbox_sync(tap.account(), tap.mailbox('a'), 0, 1, 0, 0) where kind = 0), -1::bigint,
     'a sync asks for the mailbox to be brought into the epoch');
 select is((select count(*) from pgbox.mailbox_sync(tap.account(), tap.mailbox('a'), 0, 1, 0, 0)), 1::bigint,
