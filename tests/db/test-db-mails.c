@@ -326,12 +326,12 @@ assert_infos(const struct pgbox_mailbox_id *id, unsigned int n,
 
 static void
 assert_chunk(const struct pgbox_message_chunk *chunk, unsigned int n,
-	     const char *data)
+	     size_t size, const char *data)
 {
 	assert_int_equal(chunk->message_id, sql_int(t_strdup_printf(
 		"select message_id from pgbox.message where guid = 'guid%u'", n)));
 	assert_int_equal(chunk->offset, 0);
-	assert_int_equal(chunk->size, 100 + n);
+	assert_int_equal(chunk->size, size);
 	assert_true(chunk->is_frame);
 	assert_int_equal(chunk->data_size, strlen(data));
 	assert_memory_equal(chunk->data, data, chunk->data_size);
@@ -359,7 +359,7 @@ static void assert_mails(const struct pgbox_mailbox_id *id, unsigned int n)
 	ASSERT_OK(pgbox_message_read(db, &request, &chunks, &failure));
 	assert_true(pgbox_message_mails_next(chunks, pool, &info, &chunk));
 	assert_info(&info, n, FALSE);
-	assert_chunk(&chunk, n, words("data", n));
+	assert_chunk(&chunk, n, 100 + n, words("data", n));
 	assert_true(pgbox_message_mails_next(chunks, pool, &info, &chunk));
 	assert_info(&info, n + 1, FALSE);
 	assert_null(chunk.data);
@@ -369,7 +369,7 @@ static void assert_mails(const struct pgbox_mailbox_id *id, unsigned int n)
 
 static void
 assert_chunks(const struct pgbox_mailbox_id *id, unsigned int n,
-	      enum pgbox_message_extent extent, const char *data)
+	      enum pgbox_message_extent extent, size_t size, const char *data)
 {
 	ARRAY_TYPE(pgbox_int64) ids;
 	const struct pgbox_message_request request = {
@@ -386,7 +386,7 @@ assert_chunks(const struct pgbox_mailbox_id *id, unsigned int n,
 	array_push_back(&ids, &message_id);
 	ASSERT_OK(pgbox_message_read(db, &request, &chunks, &failure));
 	assert_true(pgbox_message_chunks_next(chunks, &chunk));
-	assert_chunk(&chunk, n, data);
+	assert_chunk(&chunk, n, size, data);
 	assert_false(pgbox_message_chunks_next(chunks, &chunk));
 	pgbox_message_chunks_free(&chunks);
 }
@@ -418,19 +418,20 @@ assert_range(const struct pgbox_mailbox_id *id, unsigned int n)
 static void test_read(void **state ATTR_UNUSED)
 {
 	struct pgbox_mailbox_id id = mailbox_with("read", 10, 2);
-	char octets[20 + 1 + 64 + 1] = "";
+	char octets[20 + 1 + 128 + 1] = "";
 	unsigned int count;
 
 	assert_infos(&id, 10, PGBOX_MESSAGE_SOURCE_MAILBOX);
 	assert_mails(&id, 10);
-	assert_chunks(&id, 10, PGBOX_MESSAGE_EXTENT_WHOLE, "data10");
+	assert_chunks(&id, 10, PGBOX_MESSAGE_EXTENT_WHOLE, 110, "data10");
 	/* of a frame so much as the header may need */
 	memset(octets, 'x', sizeof(octets) - 1);
-	(void)test_admin("update pgbox.message_chunk c set data = repeat('x', 110)::bytea"
+	(void)test_admin("update pgbox.message_chunk c"
+			 " set size = 300, data = repeat('x', 299)::bytea"
 			 " from pgbox.message s where s.guid = 'guid11'"
 			 " and s.message_id = c.message_id;"
 			 "update pgbox.message set header_size = 20 where guid = 'guid11'");
-	assert_chunks(&id, 11, PGBOX_MESSAGE_EXTENT_HEADER, octets);
+	assert_chunks(&id, 11, PGBOX_MESSAGE_EXTENT_HEADER, 300, octets);
 	assert_range(&id, 10);
 	ASSERT_OK(pgbox_message_read_refcount(db, id.account_id, sql_int(
 		"select message_id from pgbox.message where guid = 'guid10'"),
