@@ -149,7 +149,10 @@ def test_no_more_inotify_instances(lab, pgbox_only, user):
     lines = [line for line in server.log_text().splitlines() if "Inotify instance limit" in line]
     assert lines and "max_user_instances" in lines[0]
     processes = [re.search(r"imap\([^)]*\)<\d+>", line)[0] for line in lines]
-    assert len(processes) == len(set(processes)) == 3
+    assert len(set(processes)) >= 3
+    # If a second went by: Dovecot says it again when the session would hibernate, and a session
+    # that had one has hibernated, and comes back as another process.
+    assert max(map(processes.count, processes)) <= 2
     assert len(server.processes("imap")) >= 3
     for client in clients:
         client.close()
