@@ -390,19 +390,27 @@ pgbox_list_delete_row(struct mailbox_list *list, const char *name,
 	return -1;
 }
 
+/* Looks up what is to be deleted. Returns 0 and the row, or -1 with the list's
+   error set if there is none, or on failure. */
+static int
+list_get_deleted(struct mailbox_list *list, const char *name,
+		 const struct pgbox_mailbox_row **row_r)
+{
+	int ret = pgbox_list_lookup(list, name, TRUE, row_r);
+
+	if (ret == 0)
+		pgbox_list_set_not_found(list, name);
+	return ret > 0 ? 0 : -1;
+}
+
 static int
 pgbox_list_delete_mailbox(struct mailbox_list *list, const char *name)
 {
 	const struct pgbox_mailbox_row *row;
 	guid_128_t guid;
-	int ret;
 
-	if ((ret = pgbox_list_lookup(list, name, TRUE, &row)) < 0)
+	if (list_get_deleted(list, name, &row) < 0)
 		return -1;
-	if (ret == 0) {
-		pgbox_list_set_not_found(list, name);
-		return -1;
-	}
 	guid_128_copy(guid, row->guid);
 	if (pgbox_list_delete_row(list, name, row->mailbox_id, guid) < 0)
 		return -1;
@@ -414,14 +422,9 @@ static int pgbox_list_delete_dir(struct mailbox_list *list, const char *name)
 {
 	const struct pgbox_mailbox_row *row;
 	guid_128_t dir_sha128;
-	int ret;
 
-	if ((ret = pgbox_list_lookup(list, name, TRUE, &row)) < 0)
+	if (list_get_deleted(list, name, &row) < 0)
 		return -1;
-	if (ret == 0) {
-		pgbox_list_set_not_found(list, name);
-		return -1;
-	}
 	if (row->selectable) {
 		/* not only a directory */
 		mailbox_list_set_error(list, MAIL_ERROR_EXISTS,
