@@ -108,20 +108,23 @@ void pgbox_db_param_int4(struct pgbox_db_params *params, int32_t value)
 	param_add_copy(params, PGBOX_OID_INT4, bytes, sizeof(bytes));
 }
 
-void pgbox_db_param_int8(struct pgbox_db_params *params, int64_t value)
+static void
+param_add_int64(struct pgbox_db_params *params, Oid type, int64_t value)
 {
 	unsigned char bytes[sizeof(value)];
 
 	cpu64_to_be_unaligned((uint64_t)value, bytes);
-	param_add_copy(params, PGBOX_OID_INT8, bytes, sizeof(bytes));
+	param_add_copy(params, type, bytes, sizeof(bytes));
+}
+
+void pgbox_db_param_int8(struct pgbox_db_params *params, int64_t value)
+{
+	param_add_int64(params, PGBOX_OID_INT8, value);
 }
 
 void pgbox_db_param_lsn(struct pgbox_db_params *params, int64_t value)
 {
-	unsigned char bytes[sizeof(value)];
-
-	cpu64_to_be_unaligned((uint64_t)value, bytes);
-	param_add_copy(params, PGBOX_OID_LSN, bytes, sizeof(bytes));
+	param_add_int64(params, PGBOX_OID_LSN, value);
 }
 
 void pgbox_db_param_text(struct pgbox_db_params *params, const char *value)
