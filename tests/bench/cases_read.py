@@ -312,9 +312,8 @@ class FetchRange(Session):
         super().finish(outcome)
         side = self.bench.side("pgbox")
         proxy = CountingProxy(side.lab.postgres.port)
-        dsn = side.lab.postgres.frontend_dsn
-        through = re.sub(r"host=\S+ port=\d+", f"host=127.0.0.1 port={proxy.port}", dsn)
-        server = side.lab.dovecot("pgbox", "proxied", plugin={"pgbox_dsn": through})
+        dsn = side.lab.postgres.frontend_dsn_at(proxy.port)
+        server = side.lab.dovecot("pgbox", "proxied", plugin={"pgbox_dsn": dsn})
         with FastImap(server, self.user) as imap:
             imap.run("SELECT INBOX")
             with proxy.measured() as counts:
@@ -407,5 +406,5 @@ class Pop3Login(Case):
 
 
 CASES = [SelectWarm, SelectAfterChange, SelectLogin, SelectLoginReused, SelectFirst, FetchWarm,
-         FetchCold, FetchStructure, FetchBodies, FetchSet, FetchOne, FetchPreviews, FetchRange, ListStatus, ListStatusChanged, Quota,
-         Pop3Login]
+         FetchCold, FetchStructure, FetchBodies, FetchSet, FetchOne, FetchPreviews, FetchRange,
+         ListStatus, ListStatusChanged, Quota, Pop3Login]

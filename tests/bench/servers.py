@@ -1,8 +1,8 @@
 """The two sides of a benchmark: sdbox and pgbox, one Dovecot each, everything durable.
 
-What else differs is written into the head of each table (`differences`).
 sdbox runs with mail_fsync=always, because a PostgreSQL commit is flushed in every case: with
-Dovecot's default (optimized) flags and indexes would only be in the page cache.
+Dovecot's default (optimized) flags and indexes would only be in the page cache.  What differs is
+written into the head of each table (`differences`).
 """
 
 import os
