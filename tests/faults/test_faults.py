@@ -156,11 +156,11 @@ def test_killed_database_backends(lab, pgbox_only, scene, user):
 
     def strike():
         # on a busy machine the server may still restart after the last strike, or all be done
-        wait_until(lambda: scene.progress.over or backends(), "a connection to kill", 60)
-        hit = backends()[:1]
-        for pid in hit:
-            kill_hard(pid)
-        return hit
+        hit = wait_until(lambda: backends() or scene.progress.over, "a connection to kill", 60)
+        if hit is True:
+            return False
+        kill_hard(hit[0])
+        return True
 
     scene.run(strike)
     scene.judge()
